@@ -1,0 +1,64 @@
+# Attention to Edge. `make` lists what there is; CONTRIBUTING.md explains.
+# Everything runs from .venv, which the first command makes from requirements.lock. Paths may contain spaces: all are
+# relative to this folder, and tools run as `python -m`, because a script's first line cannot hold such a path.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+PY := .venv/bin/python
+ARGS ?=
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb) $(wildcard solutions/*.ipynb)
+SHELL := /bin/bash
+export COURSE_PYTHON := $(PYTHON)
+# Jupyter, IPython, Keras and matplotlib keep their settings here instead of in the home folder.
+export JUPYTER_CONFIG_DIR ?= $(CURDIR)/.venv/home/jupyter/config
+export JUPYTER_DATA_DIR ?= $(CURDIR)/.venv/home/jupyter/data
+export JUPYTER_RUNTIME_DIR ?= $(CURDIR)/.venv/home/jupyter/runtime
+export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
+export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
+export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
+
+.PHONY: help lab test lint unit notebooks test-backends test-colab lessons lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
+
+.venv/.ready: requirements.lock requirements-weights.lock pyproject.toml tools/setup.sh
+	@bash tools/setup.sh
+
+lab: .venv/.ready ## open JupyterLab on the first lesson (ARGS=--no-browser on a server)
+	@echo "Opening JupyterLab on notebooks/00_welcome.ipynb; stop it with Ctrl-C."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
+
+test: .venv/.ready lint unit test-backends notebooks ## run everything CI runs
+	@echo "All checks passed."
+
+lint: .venv/.ready
+	@echo "Checking style (ruff) and layers (import-linter) ..."
+	@$(PY) -m ruff check --quiet . && $(PY) -m ruff format --quiet --check .
+	@$(PY) -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache > .venv/layers.log || { cat .venv/layers.log; exit 1; }
+
+unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
+	@echo "Running the unit tests ..."
+	@$(PY) -m pytest -q $(ARGS)
+
+test-backends: .venv/.ready ## run the tests of model code on JAX as well
+	@echo "Running the tests of model code with Keras on JAX ..."
+	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend
+
+notebooks: .venv/.ready ## run every notebook and compare its outputs
+	@echo "Running every notebook and comparing its outputs (nbval) ..."
+	@$(PY) tools/check_notebooks.py $(NOTEBOOKS)
+
+test-colab: .venv/.ready ## run lessons and tests with Colab's versions (Python 3.12 or later)
+	@bash tools/test_colab.sh $(NOTEBOOKS)
+
+lessons: .venv/.ready ## execute all notebooks and save their outputs
+	@$(PY) tools/execute.py $(NOTEBOOKS)
+
+lock: .venv/.ready ## renew requirements.lock from pyproject.toml
+	@bash tools/lock.sh
+
+clean: ## remove .venv and everything that can be made again (not the cache)
+	rm -rf .venv .venv-colab build dist .pytest_cache .ruff_cache .hypothesis logs notebooks/logs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,17 @@
+"""Settings for pytest that hold for unit tests and for notebooks under nbval."""
+
+import os
+import pathlib
+import sys
+
+# Lessons and tests run on the bundled sample; tests marked real_data read COURSE_IMDB by themselves.
+os.environ["COURSE_DATA"] = "sample"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = pathlib.Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+
+
+def pytest_collectstart(collector):
+    """Leaves stderr out of nbval's comparison: which warnings libraries write there varies by machine."""
+    if hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("stderr",)

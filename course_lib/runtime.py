@@ -1,0 +1,334 @@
+"""The machine a lesson runs on: seeds, device, precision, quiet logs, folders.
+
+`setup()` is the first call of every lesson. TensorFlow, Keras and matplotlib are imported inside functions
+only, so that importing this module stays cheap.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import numbers
+import os
+import pathlib
+import platform
+import sys
+import tempfile
+
+BACKENDS = ("tensorflow", "jax")
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """What `setup` found and chose.
+
+    Attributes:
+        seed: The seed given to Python, NumPy and Keras.
+        backend: `"tensorflow"` or `"jax"`.
+        device: `"CPU"`, `"GPU"` or `"TPU"`.
+        device_count: How many of them training uses.
+        device_name: The device in words, as its driver reports it.
+        precision: The Keras dtype policy, for example `"float32"` or `"mixed_bfloat16"`.
+        data: Which reviews `imdb.load()` will return.
+        versions: Versions of Python and the libraries, by name.
+        strategy: The `tf.distribute` strategy on several TensorFlow devices, else None.
+    """
+
+    seed: int
+    backend: str
+    device: str
+    device_count: int
+    device_name: str
+    precision: str
+    data: str
+    versions: dict[str, str]
+    strategy: object = dataclasses.field(default=None, repr=False)
+
+    def scope(self):
+        """Context in which to build a model so that all devices hold it; does nothing on a single device."""
+        return self.strategy.scope() if self.strategy is not None else contextlib.nullcontext()
+
+    def __str__(self):
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        count = f"{self.device_count} x " if self.device_count > 1 else ""
+        return "\n".join(
+            [
+                f"versions   {versions}",
+                f"device     {count}{self.device}: {self.device_name} (Keras on {self.backend})",
+                f"precision  {self.precision}, seed {self.seed}",
+                f"data       {self.data}",
+            ]
+        )
+
+
+def setup(seed=0, precision=None):
+    """Prepares this process for a lesson and prints what it found.
+
+    Seeds Python, NumPy and Keras and asks for deterministic operations; chooses the precision by device
+    (`mixed_bfloat16` on a TPU and on a GPU of compute capability 8.0 or more, `mixed_float16` on a GPU of 7.0
+    or more, else `float32`); spreads training over all devices of one kind; silences the start-up messages of
+    TensorFlow; sets the course's matplotlib style.
+
+    Args:
+        seed: Any integer from 0 to 2**32 - 1.
+        precision: A Keras dtype policy to use instead of the device's own.
+
+    Returns:
+        An `Environment`.
+
+    Raises:
+        ValueError: If `seed`, `precision`, the Keras backend or `COURSE_DATA` is not usable.
+    """
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: seed={seed!r}")
+    seed = int(seed)
+    data = describe_data()
+    quiet_logs()
+    with hidden_stderr():
+        import keras
+
+        backend = keras.backend.backend()
+        if backend not in BACKENDS:
+            raise ValueError(
+                f"The lessons run with Keras on TensorFlow or JAX: set KERAS_BACKEND to one of {BACKENDS} "
+                f"before Python starts. Received: {backend!r}"
+            )
+        keras.utils.set_random_seed(seed)  # Imports TensorFlow on any backend.
+        device, names, capability = devices(backend)
+    chosen = default_precision(device, capability) if precision is None else precision
+    try:
+        policy = keras.dtype_policies.get(chosen)
+        if "float" not in policy.compute_dtype:
+            raise ValueError(f"Layers compute in floating point, not in {policy.compute_dtype}")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"`precision` must be a Keras dtype policy such as 'float32' or 'mixed_bfloat16'. "
+            f"Received: precision={precision!r}"
+        ) from error
+    keras.config.set_dtype_policy(policy)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")  # TensorFlow sets its own level when it is imported.
+        tf.config.experimental.enable_op_determinism()
+    from course_lib import plots
+
+    plots.use_style()
+    environment = Environment(
+        seed=seed,
+        backend=backend,
+        device=device,
+        device_count=len(names),
+        device_name=names[0],
+        precision=policy.name,
+        data=data,
+        versions=versions(),
+        strategy=_distribute(backend, device, names),
+    )
+    print(environment)
+    return environment
+
+
+def default_precision(device, capability=None):
+    """The dtype policy that suits a device.
+
+    Args:
+        device: `"CPU"`, `"GPU"` or `"TPU"`.
+        capability: CUDA compute capability as a tuple, for example `(7, 5)`; None if unknown.
+
+    Returns:
+        The name of a Keras dtype policy. Half-precision matrix units: bfloat16 since compute capability 8.0,
+        float16 since 7.0 (NVIDIA, CUDA C++ Programming Guide, "Compute Capabilities").
+    """
+    if device == "TPU":
+        return "mixed_bfloat16"
+    if device == "GPU" and capability is not None:
+        if capability >= (8, 0):
+            return "mixed_bfloat16"
+        if capability >= (7, 0):
+            return "mixed_float16"
+    return "float32"
+
+
+def devices(backend):
+    """Returns (kind, a name per device, compute capability or None) of the fastest kind of device present."""
+    if backend == "jax":
+        import jax
+
+        found = jax.devices()
+        kind = found[0].platform.upper()
+        kind = "GPU" if kind in ("CUDA", "ROCM") else kind
+        capability = getattr(found[0], "compute_capability", None)
+        capability = tuple(int(part) for part in str(capability).split(".")) if capability else None
+        names = [cpu_name() if kind == "CPU" else each.device_kind for each in found]
+        return kind, names, capability
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        names = [each.get("device_name", "unknown model") for each in details]
+        return "GPU", names, details[0].get("compute_capability")
+    return "CPU", [cpu_name()] * len(tf.config.list_logical_devices("CPU")), None
+
+
+def _distribute(backend, device, names):
+    """Spreads training over several devices; returns the `tf.distribute` strategy where there is one."""
+    if len(names) < 2:
+        return None
+    if backend == "jax":
+        import keras
+
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return None
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy([f"{device}:{i}" for i in range(len(names))])
+
+
+def quiet_logs():
+    """Silences TensorFlow's and absl's start-up messages; call it before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import logging
+    import warnings
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    # Raised inside these libraries by newer NumPy and protobuf: nothing a learner can act on.
+    for module in ("tensorflow", "keras", "keras_hub", "google"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
+    # KerasHub's download helpers look for notebook widgets, which no lesson needs.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+
+
+@contextlib.contextmanager
+def hidden_stderr():
+    """Hides what native code writes to stderr inside the block, and shows it after all if the block raises.
+
+    TensorFlow's C++ libraries write to file descriptor 2 before their own log level applies, so neither
+    Python's `redirect_stderr` nor `TF_CPP_MIN_LOG_LEVEL` reaches those lines.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        saved = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            log.seek(0)
+            sys.stderr.write(log.read().decode(errors="replace"))
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def versions():
+    """Versions of Python and of the libraries that lessons stand on, read from package metadata."""
+    found = {"Python": platform.python_version()}
+    for label, name in [("TensorFlow", "tensorflow"), ("Keras", "keras"), ("KerasHub", "keras-hub")]:
+        try:
+            found[label] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[label] = "not installed"
+    return found
+
+
+@functools.cache
+def cpu_name():
+    """The CPU's model name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def cache_dir():
+    """The one folder that the course writes to outside the clone: downloads and converted weights.
+
+    `COURSE_CACHE` names it; the default is `attention-to-edge` in the user's cache folder. It is created
+    here.
+
+    Raises:
+        OSError: If it cannot be created; the message names `COURSE_CACHE`.
+    """
+    folder = os.environ.get("COURSE_CACHE")
+    if folder:
+        path = pathlib.Path(folder).expanduser().absolute()
+    else:
+        home = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
+        # The XDG specification: a relative path is to be ignored.
+        path = (home if home.is_absolute() else pathlib.Path.home() / ".cache") / "attention-to-edge"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot create the course's cache folder ({error.strerror}): "
+            "set COURSE_CACHE to a folder you can write to",
+            str(path),
+        ) from error
+    return path
+
+
+@contextlib.contextmanager
+def atomic_write(path):
+    """Gives a temporary path beside `path`; a block that ends well renames it to `path`, else it is removed.
+
+    Args:
+        path: The file to write. Its folder must exist.
+
+    Yields:
+        A `pathlib.Path` on the same file system.
+    """
+    path = pathlib.Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a cache may be shared.
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def data_source():
+    """Which reviews are in use: `("sample", None)` or `("imdb", path of an archive or folder, or None)`.
+
+    `COURSE_DATA` decides if it is set to `sample` or `imdb`; with `auto`, its default, IMDB is used where
+    `COURSE_IMDB` names it or `course fetch imdb` has brought it into the cache.
+
+    Raises:
+        ValueError: If `COURSE_DATA` has another value.
+    """
+    choice = os.environ.get("COURSE_DATA") or "auto"
+    if choice not in ("auto", "imdb", "sample"):
+        raise ValueError(f"COURSE_DATA must be 'auto', 'imdb' or 'sample'. Received: {choice!r}")
+    if choice == "sample":
+        return "sample", None
+    named = os.environ.get("COURSE_IMDB")
+    if named:
+        return "imdb", pathlib.Path(named).expanduser().absolute()
+    fetched = cache_dir() / "aclImdb_v1.tar.gz"
+    if fetched.exists():
+        return "imdb", fetched
+    return ("imdb", None) if choice == "imdb" else ("sample", None)
+
+
+def describe_data():
+    """One line for people: which reviews `imdb.load()` will return."""
+    kind, path = data_source()
+    if kind == "sample":
+        return "the bundled sample (`course fetch imdb` brings the 100,000 reviews of IMDB)"
+    return f"IMDB from {path}" if path else "IMDB, not here yet: run `course fetch imdb`"

