@@ -17,7 +17,7 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help lab test lint unit notebooks test-backends test-colab lessons lock clean
+.PHONY: help lab test lint unit notebooks test-backends test-colab lessons exercises lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -55,6 +55,9 @@ test-colab: .venv/.ready ## run lessons and tests with Colab's versions (Python 
 
 lessons: .venv/.ready ## execute all notebooks and save their outputs
 	@$(PY) tools/execute.py $(NOTEBOOKS)
+
+exercises: .venv/.ready ## generate exercises/ from solutions/
+	@$(PY) -c "from course_lib.grading import exercises as e; print(*(e.write_all('.') or ['Nothing changed.']), sep='\n')"
 
 lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import re
 import sys
 
 import nbformat
@@ -19,7 +20,7 @@ def load(name):
     return module
 
 
-nb, execute = load("nb"), load("execute")
+nb, execute, check_notebooks = load("nb"), load("execute"), load("check_notebooks")
 
 # nb.py
 
@@ -237,6 +238,26 @@ def test_what_counts_as_a_change(old, new, differs):
     assert execute.changed(*versions(old, new)) == differs
     if old and new:
         assert not execute.changed(*versions(old, new, tags=[0]))
+
+
+def test_a_notebook_that_fails_or_is_too_large_fails_the_gate(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    nbformat.write(book_of("assert True"), "good.ipynb")
+    nbformat.write(book_of("assert False"), "bad.ipynb")
+
+    def gate(*paths):
+        with pytest.raises(SystemExit) as caught:
+            check_notebooks.main(paths)
+        return int(caught.value.code), capsys.readouterr().out
+
+    status, table = gate("good.ipynb", "bad.ipynb")
+    assert status == 1
+    assert re.search(r"good\.ipynb\W+passed", table)
+    assert re.search(r"bad\.ipynb\W+failed", table)
+    monkeypatch.setattr(check_notebooks, "GIBIBYTES", 0.001)
+    status, table = gate("good.ipynb")
+    assert status == 1
+    assert "too large" in table
 
 
 def test_pieces_of_a_stream_are_joined():

@@ -3,13 +3,15 @@
     python tools/check_notebooks.py notebooks/01_attention.ipynb [...]
 
 Outputs are compared strictly, but for cells tagged nbval-ignore-output. The exit status is 1 if a notebook
-fails. Time and memory over the budget are reported and fail nothing: both depend on the machine.
+fails or takes more memory than the budget. Time over the budget is reported and fails nothing: the machine
+may be shared.
 """
 
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import rich.console
@@ -25,7 +27,15 @@ def run(path):
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:hypothesispytest"]
     command += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", str(path)]
     start = time.monotonic()
-    process = subprocess.Popen(command, env={**os.environ, "COURSE_DATA": "sample"})
+    # A learner's own progress is not touched by running the solutions.
+    with tempfile.TemporaryDirectory() as folder:
+        progress = str(pathlib.Path(folder) / "progress.json")
+        environment = {**os.environ, "COURSE_DATA": "sample", "COURSE_PROGRESS": progress}
+        process = subprocess.Popen(command, env=environment)
+        return _wait(process, start)
+
+
+def _wait(process, start):
     # The peak of the largest process among pytest and the kernels that it waited for.
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - start
@@ -42,14 +52,14 @@ def main(paths):
         status, seconds, memory = run(path)
         total += seconds
         minutes = MINUTES.get(path.stem, MINUTES["default"])
-        result = "failed" if status else "passed"
+        result = "failed" if status else "too large" if memory > GIBIBYTES else "passed"
         failed |= result != "passed"
         budget = f"{minutes} min" + (" (exceeded)" if seconds > 60 * minutes else "")
         table.add_row(
             str(path),
             result,
             f"{seconds:.0f}",
-            f"{memory:.2f}" + (" (exceeded)" if memory > GIBIBYTES else ""),
+            f"{memory:.2f}",
             budget,
         )
     budget = f"{TOTAL_MINUTES} min" + (" (exceeded)" if total > 60 * TOTAL_MINUTES else "")
