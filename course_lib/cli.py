@@ -90,6 +90,139 @@ def links(
         typer.echo(f"  {path}")
 
 
+Notebook = Annotated[
+    pathlib.Path, typer.Argument(help="An exercise, such as exercises/01_attention.ipynb.", dir_okay=False)
+]
+
+
+def _mark(notebook, sandbox):
+    """Prints what is to be said of a notebook; returns whether all of it is right."""
+    from course_lib.grading import feedback
+
+    found = feedback.check_notebook(notebook, sandbox)
+    for each in found:
+        typer.echo(each)
+    right = [each.question for each in found if each.status == "right"]
+    points = sum(question.points for question in right)
+    typer.echo(f"{len(right)} of {len(found)} right, {points} points.")
+    return len(right) == len(found)
+
+
+@app.command()
+def check(notebook: Notebook):
+    """Mark a whole exercise notebook; exit status 1 while something is missing."""
+    from course_lib.grading import sandbox
+
+    if not notebook.is_file():
+        raise ValueError(f"There is no notebook {notebook}.")
+    with sandbox.Sandbox(confined=False) as running:
+        raise typer.Exit(0 if _mark(notebook, running) else 1)
+
+
+@app.command()
+def watch(notebook: Notebook):
+    """Mark an exercise notebook again whenever it is saved; stop with Ctrl-C."""
+    import time
+
+    from course_lib.grading import sandbox
+
+    seen = None
+    with sandbox.Sandbox(confined=False) as running:
+        try:
+            while True:
+                state = notebook.stat()
+                if seen != (state.st_mtime_ns, state.st_size):
+                    seen = (state.st_mtime_ns, state.st_size)
+                    typer.echo(f"\n{time.strftime('%H:%M:%S')} {notebook}")
+                    try:
+                        _mark(notebook, running)
+                    except ValueError as error:  # Half written, perhaps: the next save shows.
+                        typer.echo(f"course: {error}", err=True)
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            typer.echo("Stopped.")
+
+
+@app.command()
+def progress():
+    """Show what is done: a bar for each lesson."""
+    from course_lib import questions
+    from course_lib.grading import feedback
+
+    known = feedback.progress()
+    for word in questions.topics():
+        asked = questions.topic(word)
+        done = sum(known.get(question.id, {}).get("right", False) for question in asked)
+        points = sum(q.points for q in asked if known.get(q.id, {}).get("right", False))
+        bar = "█" * round(20 * done / len(asked))
+        total = sum(question.points for question in asked)
+        typer.echo(f"{word:<16}{bar:░<20} {done} of {len(asked)} questions, {points} of {total} points")
+    typer.echo(f"(kept in {feedback.progress_file()})")
+
+
+@app.command()
+def hint(question: Annotated[str, typer.Argument(help="Its id, such as attention.softmax.")]):
+    """Tell where to start with a question."""
+    from course_lib import questions
+
+    asked = questions.get(question)
+    typer.echo(f"{asked.title}: {asked.signature}\n{asked.hint}")
+
+
+@app.command()
+def reset(
+    notebook: Notebook,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+):
+    """Make an exercise notebook new; a copy of yours is kept beside it."""
+    from course_lib.grading import exercises
+
+    if not yes:
+        typer.confirm(f"Replace {notebook} by an empty one? A copy is kept.", abort=True)
+    typer.echo(f"{notebook} is new. Yours is kept as {exercises.reset(notebook)}.")
+
+
+@app.command()
+def grade(
+    paths: Annotated[list[pathlib.Path], typer.Argument(help="Notebooks, folders and zip files.")],
+    output: Annotated[pathlib.Path, typer.Option(help="Folder for the results.")] = pathlib.Path("grades"),
+    jobs: Annotated[int | None, typer.Option(help="Submissions at a time; default: one per core.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Draws the inputs; default: a new one.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Ids of the questions to mark.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    gradescope: Annotated[bool, typer.Option("--gradescope", help="Write results.json, too.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust-submissions", help="Run the answers unconfined where the kernel cannot.")
+    ] = False,
+):
+    """Grade the notebooks of a class, from outside: no submission can influence its mark."""
+    from course_lib.grading import grade as grading
+
+    summary = grading.grade(
+        paths,
+        output,
+        jobs=jobs,
+        seed=seed,
+        only=only or None,
+        resume=resume,
+        gradescope=gradescope,
+        trust=trust,
+    )
+    typer.echo(str(summary))
+
+
+@app.command()
+def report(
+    folder: Annotated[pathlib.Path, typer.Argument(help="What `course grade` wrote.")] = pathlib.Path(
+        "grades"
+    ),
+):
+    """Draw how a class did, as one HTML page."""
+    from course_lib.grading import report as reporting
+
+    typer.echo(f"The report is here: {reporting.report(folder)}")
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     try:

@@ -57,6 +57,7 @@ def report():
         ("Weights", _weights),
         ("Data", _data),
         ("JupyterLab", _jupyterlab),
+        ("Grading", _grading),
     ]
     return [_guarded(name, check) for name, check in checks]
 
@@ -223,3 +224,14 @@ def _jupyterlab():
         return Line("JupyterLab", OK, importlib.metadata.version("jupyterlab"))
     except importlib.metadata.PackageNotFoundError:
         return Line("JupyterLab", PROBLEM, "not installed", "make lab")
+
+
+def _grading():
+    from course_lib.grading import sandbox
+
+    missing = sandbox.missing_layers()
+    if not missing:
+        return Line("Grading", OK, "answers can be confined")
+    # Only instructors need it: lessons and a learner's own checks run without.
+    remedy = "for `course grade`: a newer Linux kernel, or --trust-submissions"
+    return Line("Grading", WARNING, f"answers cannot be confined: {', '.join(missing)}", remedy)

@@ -1,8 +1,11 @@
 """The `course` command: light to start, plain in its errors."""
 
 import importlib.metadata
+import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -32,6 +35,7 @@ def course(monkeypatch, *arguments):
         "from course_lib import cli; sys.argv = ['course', 'doctor', '--help']; run(cli.main)",
         "from course_lib import cli; sys.argv = ['course', '--version']; run(cli.main)",
         "from course_lib import runtime, links, weights, doctor",
+        "from course_lib import questions; [questions.topic(word) for word in questions.topics()]",
     ],
 )
 def test_starting_imports_no_framework(code):
@@ -135,3 +139,69 @@ def test_a_wrong_call_is_exit_status_2_and_names_the_mistake(arguments):
     assert result.exit_code == 2
     assert any(word in result.stderr for word in ("nonsense", "--repo", "mnist", "--xml"))
     assert "Traceback" not in result.stderr
+
+
+# Exercises
+
+
+def run(*arguments, **options):
+    return typer.testing.CliRunner().invoke(cli.app, arguments, **options)
+
+
+@pytest.fixture
+def exercise(tmp_path, monkeypatch):
+    """A small clone with the first exercise, and a place for progress."""
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    for folder in ("solutions", "exercises"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(ROOT / folder / "01_attention.ipynb", tmp_path / folder)
+    return tmp_path / "exercises" / "01_attention.ipynb"
+
+
+def answer(path, grade_id, source):
+    book = json.loads(path.read_text())
+    for cell in book["cells"]:
+        if cell["metadata"]["nbgrader"]["grade_id"] == grade_id:
+            cell["source"] = source
+    path.write_text(json.dumps(book))
+
+
+def test_check_marks_a_notebook_and_progress_keeps_it(exercise):
+    answer(exercise, "attention-causal_mask", "def causal_mask(length):\n    return np.tri(length) > 0")
+    wrong = "def softmax(scores):\n    e = np.exp(scores)\n    return e / e.sum(-1, keepdims=True)"
+    answer(exercise, "attention-softmax", wrong)
+    answer(exercise, "attention-multiplications", "def multiplications(*size):\n    return 1 / 0")
+    result = run("check", str(exercise))
+    assert result.exit_code == 1
+    assert "✓ A causal mask: right, 1 point" in result.output
+    assert "✗ A softmax that survives large scores: not right yet" in result.output
+    assert "exp(1000)" in result.output
+    assert "ZeroDivisionError in line 2: division by zero" in result.output
+    assert "○ The gradient by hand: not attempted yet" in result.output
+    assert "1 of 8 right, 1 points." in result.output
+    shown = run("progress").output
+    assert re.search(r"attention +█+░+ 1 of 8 questions, 1 of 14 points", shown)
+
+
+def test_check_of_what_is_no_exercise_says_so(tmp_path, capsys, monkeypatch):
+    (tmp_path / "a.ipynb").write_text('{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}')
+    for name, message in (
+        ("a.ipynb", "holds no answer cell of this course"),
+        ("b.ipynb", "There is no notebook"),
+    ):
+        monkeypatch.setattr("sys.argv", ["course", "check", str(tmp_path / name)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_hint_and_a_reset(exercise):
+    assert "softmax(scores)" in run("hint", "attention.softmax").output
+    answer(exercise, "attention-softmax", "mine")
+    mine = exercise.read_bytes()
+    assert run("reset", str(exercise), input="n\n").exit_code == 1
+    assert exercise.read_bytes() == mine
+    assert run("reset", str(exercise), input="y\n").exit_code == 0
+    assert exercise.read_bytes() != mine
+    assert exercise.with_name("01_attention.kept-1.ipynb").read_bytes() == mine

@@ -14,9 +14,10 @@ import rich.console
 import typer.testing
 
 from course_lib import cli, doctor, imdb, runtime, weights
+from course_lib.grading import sandbox
 
 NAMES = ["Python", "TensorFlow", "Keras", "KerasHub", "Backend", "Device", "CPU", "Memory", "Disk"]
-NAMES += ["Weights", "Data", "JupyterLab"]
+NAMES += ["Weights", "Data", "JupyterLab", "Grading"]
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +270,13 @@ def test_exit_status_and_json(monkeypatch, lines, status):
     assert result.exit_code == status
     assert "course doctor" in result.stdout
     assert doctor.healthy(lines) == (status == 0)
+
+
+def test_a_kernel_that_cannot_confine_answers_is_a_warning(monkeypatch):
+    monkeypatch.setattr(sandbox, "missing_layers", list)
+    assert doctor._grading().status == doctor.OK
+    monkeypatch.setattr(sandbox, "missing_layers", lambda: ["Landlock"])
+    line = doctor._grading()
+    assert line.status == doctor.WARNING
+    assert "Landlock" in line.detail
+    assert "--trust-submissions" in line.remedy

@@ -1,0 +1,592 @@
+"""Grades a class: answers run in a sandbox, inputs, references, comparison and score stay here.
+
+This process never imports, unpickles or executes anything of a submission. Threads wait for the sandboxes,
+one each; the main thread judges what they give back and writes all files.
+"""
+
+import collections
+import contextlib
+import csv
+import dataclasses
+import functools
+import io
+import json
+import os
+import pathlib
+import queue
+import re
+import sys
+import threading
+import zlib
+
+import numpy as np
+
+from course_lib import questions, runtime
+from course_lib.grading import judge, submissions
+
+STATUSES = (
+    "right",
+    "wrong",
+    "not attempted",
+    "crashed",
+    "timed out",
+    "out of memory",
+    "forbidden",
+    "grader error",
+)
+MESSAGE_CHARACTERS = 1_000
+_VARYING = re.compile(
+    r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?"
+)  # Addresses, the sandbox's folder.
+_FRAMEWORKS = re.compile(r"keras|tensorflow|\btf\b")
+# Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
+_FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        folder: Where the results are.
+        seed: What the inputs were drawn from.
+        submissions: How many there are.
+        graded: How many have a mark.
+        unreadable: How many could not be read; they have no mark.
+        grader_errors: How many have no mark because the grader failed; `resume` judges them again.
+        resumed: How many of them an earlier run had done already.
+        statuses: How many answers ended in which status.
+    """
+
+    folder: pathlib.Path
+    seed: int
+    submissions: int
+    graded: int
+    unreadable: int
+    grader_errors: int
+    resumed: int
+    statuses: dict[str, int]
+
+    def __str__(self):
+        lines = [f"{self.graded} of {self.submissions} submissions have a mark: {self.folder / 'grades.csv'}"]
+        if self.resumed:
+            lines.append(f"{self.resumed} of them were done in an earlier run.")
+        if self.unreadable:
+            lines.append(f"{self.unreadable} could not be read; the table says why.")
+        if self.grader_errors:
+            lines.append(
+                f"{self.grader_errors} have no mark because the grader failed: try them again with --resume."
+            )
+        counts = [f"{self.statuses[status]} {status}" for status in STATUSES if self.statuses.get(status)]
+        return "\n".join([*lines, f"Answers: {', '.join(counts) or 'none'}. Seed: {self.seed}"])
+
+
+def grade(
+    paths,
+    output,
+    jobs=None,
+    seed=None,
+    only=None,
+    resume=False,
+    gradescope=False,
+    trust=False,
+    progress=None,
+):
+    """Grades all submissions in `paths`.
+
+    Two runs with the same seed write the same bytes, but for seconds.csv, which is no part of the result.
+
+    Args:
+        paths: Notebooks, folders and zip files; see `submissions.find`.
+        output: Folder for the results: a new or empty one, or with `resume` that of the run to go on with.
+        jobs: How many sandboxes work at a time; None takes one per core.
+        seed: Non-negative integer from which inputs are drawn; None draws one.
+        only: Question id or list of ids to grade, or None for all.
+        resume: Go on with a run that was ended early. What has a result keeps it.
+        gradescope: Also write Gradescope's results.json, or one file each in results/ if there are several.
+        trust: Run answers without confining them, for machines that cannot.
+        progress: Function of (done, total) that is called after each submission; None shows a bar if stderr
+            is a terminal.
+
+    Returns:
+        A `Summary`.
+
+    Raises:
+        ValueError: If an argument does not fit, nothing is found, or the folder holds something else.
+        RuntimeError: If answers cannot be confined here, the sandbox does not start, or a question is faulty.
+        OSError: If results cannot be written.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"`jobs` must be at least 1. Received: {jobs}")
+    if seed is not None and seed < 0:
+        raise ValueError(f"`seed` must not be negative. Received: {seed}")
+    only = [only] if isinstance(only, str) else only
+    only = None if not only else sorted({questions.get(question_id).id for question_id in only})
+    _check_layers(trust)
+    found = submissions.find(paths)
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    with _locked(output):
+        seed, done = _open_run(output, found, seed, only, resume)
+        results = _judge_all(output, found, done, seed, only, jobs, trust, progress)
+        results = [results[submission.id] for submission in found]
+        _write_table(output / "grades.csv", results)
+        if gradescope:
+            _write_gradescope(output, results)
+    states = collections.Counter(result["status"] for result in results)
+    return Summary(
+        folder=output,
+        seed=seed,
+        submissions=len(results),
+        graded=states["graded"],
+        unreadable=states["unreadable"],
+        grader_errors=states["grader error"],
+        resumed=len(done),
+        statuses=dict(collections.Counter(q["status"] for result in results for q in result["questions"])),
+    )
+
+
+def _check_layers(trust):
+    from course_lib.grading import sandbox
+
+    missing = [] if trust else sandbox.missing_layers()
+    if missing:
+        raise RuntimeError(
+            f"This machine cannot confine answers: {', '.join(missing)} is missing. Grade on Linux with a "
+            "current kernel, or pass --trust-submissions to run them like programs of your own."
+        )
+
+
+def _open_sandbox(trust, frameworks):
+    """Starts a sandbox; the tests put another in its place."""
+    from course_lib.grading import sandbox
+
+    return sandbox.Sandbox(confined=not trust, frameworks=frameworks)
+
+
+# The folder of a run.
+
+
+@contextlib.contextmanager
+def _locked(output):
+    """Keeps a second run out of the folder; the lock goes with the process, even if it is killed."""
+    import fcntl
+
+    handle = os.open(output, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another run is grading into {output}: wait for it or choose another folder."
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open_run(output, found, seed, only, resume):
+    """Begins a run or takes up an earlier one.
+
+    Returns:
+        The seed, and the results that are there already, by id.
+    """
+    folder = output / "submissions"
+    listing = [
+        {
+            "id": submission.id,
+            "source": submission.source,
+            "sha256": submission.sha256,
+            "state": "unreadable" if submission.problem else "read",
+        }
+        for submission in found
+    ]
+    if resume:  # What a killed run was just writing.
+        for place in (output, folder, output / "results"):
+            for part in place.glob(".*.part"):
+                part.unlink()
+    if resume and (output / "run.json").exists():
+        run = _read_json(output / "run.json")
+        if run is None or not {"seed", "only", "submissions"} <= set(run):
+            raise ValueError(f"{output / 'run.json'} is damaged: grade into a new folder.")
+        if seed is not None and seed != run["seed"]:
+            raise ValueError(
+                f"The run in {output} has the seed {run['seed']}, not {seed}: leave --seed away."
+            )
+        if only != run["only"]:
+            asked = ", ".join(run["only"] or ["all questions"])
+            raise ValueError(
+                f"The run in {output} is of {asked}: ask for the same, or grade into a new folder."
+            )
+        _same_submissions(output, run["submissions"], listing)
+        folder.mkdir(exist_ok=True)
+        return run["seed"], {s.id: r for s in found if (r := _finished(folder / f"{s.id}.json", s))}
+    if any(output.iterdir()):
+        why = "but holds no run to go on with" if resume else "(--resume goes on with a run that was ended)"
+        raise ValueError(f"The folder {output} is not empty {why}: choose another folder.")
+    seed = int.from_bytes(os.urandom(8), "big") if seed is None else int(seed)
+    _write_json(output / "run.json", {"seed": seed, "only": only, "submissions": listing})
+    folder.mkdir()
+    return seed, {}
+
+
+def _same_submissions(output, before, now):
+    """Raises ValueError if the submissions are not those that the run began with."""
+    before = {entry["id"]: entry for entry in before}
+    now = {entry["id"]: entry for entry in now}
+    changes = [f"{name} is gone" for name in before if name not in now]
+    changes += [f"{name} is new" for name in now if name not in before]
+    changes += [f"{name} has changed" for name in now if name in before and now[name] != before[name]]
+    if changes:
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        raise ValueError(
+            f"The submissions are not those that the run in {output} began with: {', '.join(changes[:3])}"
+            f"{more}. Pass the same paths from the same folder, or grade into a new folder."
+        )
+
+
+def _finished(path, submission):
+    """The result of an earlier run, unless it is missing, of other bytes, or the grader's own failure."""
+    result = _read_json(path)
+    fits = result is not None and result.get("sha256") == submission.sha256
+    return result if fits and result.get("status") != "grader error" else None
+
+
+def _read_json(path):
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write_json(path, value):
+    with runtime.atomic_write(path) as part:
+        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# Judging.
+
+
+def _judge_all(output, found, done, seed, only, jobs, trust, progress):
+    """Judges what has no result yet and writes each result as soon as it is there; returns all, by id."""
+    results, waiting = dict(done), queue.SimpleQueue()
+
+    def finish(result):
+        _write_json(output / "submissions" / f"{result['id']}.json", result)
+        results[result["id"]] = result
+        show(len(results), len(found))
+
+    with contextlib.ExitStack() as stack:
+        show = progress or stack.enter_context(_bar(len(found)))
+        show(len(results), len(found))
+        runs = []
+        for submission in found:
+            if submission.id not in results:
+                if submission.problem or not submission.lesson:
+                    why = (
+                        submission.problem or "Neither its cells nor its name are of a lesson with questions."
+                    )
+                    finish(_result(submission, "unreadable", why, []))
+                else:
+                    runs.append(submission)
+        if not runs:
+            return results
+        # Of all submissions, not of those that are left: a run that was resumed gives the same results.
+        texts = (text for s in found if s.answers for text in s.answers.sources.values())
+        start = functools.partial(_open_sandbox, trust, any(map(_FRAMEWORKS.search, texts)))
+        pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
+        # While the sandboxes start: the references, too, may have to import TensorFlow.
+        lessons, graders = _prepare(sorted({submission.lesson for submission in runs}), seed, only)
+        count = 0
+        for submission in runs:
+            asked = [q for q in lessons[submission.lesson] if _usable(q, submission)]
+            if lessons[submission.lesson]:
+                waiting.put((submission, [graders[q.id].task(submission, only) for q in asked]))
+                count += 1
+            else:
+                why = f"No question of its lesson, {submission.lesson!r}, is to be graded."
+                finish(_result(submission, "unreadable", why, []))
+        file = stack.enter_context((output / "seconds.csv").open("a", encoding="utf-8"))
+        for submission, outcomes in pool.outcomes(count):
+            marks, times = _marks(submission, lessons[submission.lesson], graders, outcomes, only)
+            failed = [mark["message"] for mark in marks if mark["status"] == "grader error"]
+            finish(_result(submission, *(("grader error", failed[0]) if failed else ("graded", "")), marks))
+            file.writelines(f"{submission.id},{name},{spent:.3f}\n" for name, spent in times)
+            file.flush()
+    return results
+
+
+def _prepare(names, seed, only):
+    """The questions of lessons, by lesson, and a `_Grader` for each question, by id."""
+    runtime.quiet_logs()
+    with runtime.hidden_stderr():
+        lessons = {name: _wanted(name, only) for name in names}
+        return lessons, {q.id: _Grader(q, seed) for asked in lessons.values() for q in asked}
+
+
+def _wanted(lesson, only):
+    """A lesson's questions up to the last one that is asked for: an answer may use earlier ones."""
+    asked = list(questions.topic(lesson))
+    while asked and only is not None and asked[-1].id not in only:
+        asked.pop()
+    return asked
+
+
+def _usable(question, submission):
+    return question.grade_id in submission.answers.sources
+
+
+class _Grader:
+    """A question with the inputs of this run, and what the reference and the mistakes make of them."""
+
+    def __init__(self, question, seed):
+        self.question = question
+        rng = np.random.default_rng([seed, zlib.crc32(question.id.encode())])
+        self.expected = judge.expected(question, question.calls(rng))
+
+    def task(self, submission, only):
+        """What the sandbox is to run: of a question that is not asked for, only the answer's cell."""
+        from course_lib.grading import sandbox
+
+        wanted = only is None or self.question.id in only
+
+        return sandbox.Task(
+            name=self.question.function,
+            source=submission.answers.sources[self.question.grade_id],
+            calls=self.expected.calls if wanted else [],
+            forms=self.question.returns,
+            seconds=self.question.seconds,
+        )
+
+    def mark(self, outcome):
+        """Status, message and mistake of an answer."""
+        if outcome.status != "answered":
+            return ("wrong" if outcome.status == "malformed" else outcome.status), outcome.message, None
+        with np.errstate(all="ignore"):
+            verdict = judge.verdict(self.question, self.expected, outcome.outputs)
+        several = verdict.call is not None and len(outcome.outputs) > 1
+        call = f"Call {verdict.call + 1}: " if several else ""
+        return verdict.status, call + verdict.message, verdict.mistake
+
+
+def _marks(submission, asked, graders, outcomes, only):
+    """Marks the answers of one submission.
+
+    Args:
+        submission: The `Submission`.
+        asked: The questions that were to run.
+        graders: `_Grader` by question id.
+        outcomes: What the sandbox gave back for those with an answer, or an exception.
+        only: As for `grade`.
+
+    Returns:
+        A list of marks, and a list of (question, seconds).
+    """
+    failure = outcomes if isinstance(outcomes, Exception) else None
+    rest = iter([] if failure else outcomes)
+    marks, times = [], []
+    for question in asked:
+        mistake, outcome = None, None
+        if _usable(question, submission) and not failure:
+            outcome = next(rest)
+            times.append((question.id, outcome.seconds))
+        if only is not None and question.id not in only:
+            continue
+        if question.grade_id in submission.answers.malformed:
+            status, message = "wrong", submission.answers.malformed[question.grade_id]
+        elif not _usable(question, submission):
+            status, message = "not attempted", f"The notebook has no cell {question.grade_id!r}."
+        elif failure:
+            status, message = "grader error", f"The grader failed: {failure}"
+        else:
+            try:
+                status, message, mistake = graders[question.id].mark(outcome)
+                if status not in STATUSES:
+                    raise ValueError(f"unknown status {status!r}")
+            except Exception as error:  # Whatever goes wrong here is not the learner's fault.
+                status, message = "grader error", f"The grader failed: {type(error).__name__}: {error}"
+        marks.append(
+            {
+                "id": question.id,
+                "title": question.title,
+                "status": status,
+                "points": None if status == "grader error" else question.points * (status == "right"),
+                "of": question.points,
+                "message": _plain(message),
+                "mistake": mistake.name if mistake else None,
+                "hint": mistake.hint if mistake else None,
+            }
+        )
+    return marks, times
+
+
+def _result(submission, status, message, marks):
+    """What is written of a submission. Without a mark, `points` is None: that is not the same as 0."""
+    return {
+        "id": submission.id,
+        "student": submission.student,
+        "source": submission.source,
+        "sha256": submission.sha256,
+        "lesson": submission.lesson,
+        "status": status,
+        "message": _plain(message),
+        "points": sum(mark["points"] for mark in marks) if status == "graded" else None,
+        "of": sum(mark["of"] for mark in marks) if marks else None,
+        "remarks": submission.answers.problems if submission.answers else [],
+        "questions": marks,
+    }
+
+
+def _plain(text):
+    """A text of a submission as one printable line of bounded length, the same in every run."""
+    text = _VARYING.sub("...", text[: 10 * MESSAGE_CHARACTERS])
+    text = text.encode("utf-8", "replace").decode()
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 4] + " ..."
+
+
+class _Pool:
+    """Threads that take (submission, tasks) from a queue, each with a sandbox of its own."""
+
+    def __init__(self, jobs, open_sandbox, waiting):
+        self.open_sandbox, self.waiting = open_sandbox, waiting
+        self.ended = threading.Event()
+        self.finished = queue.Queue(maxsize=2 * jobs)  # Outputs may be large: no more wait than needed.
+        # Daemons: after an error or Ctrl-C nobody waits for an answer that runs to its limit.
+        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(jobs)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.ended.set()
+        for _ in self.threads:
+            self.waiting.put(None)
+        for thread in self.threads:
+            thread.join(5.0 if kind else None)
+
+    def outcomes(self, count):
+        """Yields `count` times (submission, outcomes or an exception); raises what ended a thread."""
+        for _ in range(count):
+            submission, outcomes = self.finished.get()
+            if submission is None:
+                raise outcomes
+            yield submission, outcomes
+
+    def _work(self):
+        try:
+            while not self.ended.is_set():
+                # A sandbox that failed is replaced; one that does not even start ends the run.
+                with self.open_sandbox() as box:
+                    while True:
+                        entry = self.waiting.get()
+                        if entry is None or self.ended.is_set():
+                            return
+                        submission, tasks = entry
+                        try:
+                            outcomes = box.run(tasks) if tasks else []
+                            if len(outcomes) != len(tasks):
+                                raise ValueError("the sandbox lost an answer")
+                        except Exception as error:  # Never the learner's fault, and not the others' either.
+                            self._give(submission, error)
+                            break
+                        self._give(submission, outcomes)
+        except BaseException as error:
+            self._give(None, error)
+
+    def _give(self, submission, outcomes):
+        while not self.ended.is_set():
+            with contextlib.suppress(queue.Full):
+                self.finished.put((submission, outcomes), timeout=0.2)
+                break
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _bar(total):
+    """Gives a function of (done, total) that draws a bar on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich import console, progress
+
+    columns = (*progress.Progress.get_default_columns()[:2], progress.MofNCompleteColumn())
+    with progress.Progress(
+        *columns, progress.TimeRemainingColumn(), console=console.Console(stderr=True)
+    ) as bar:
+        task = bar.add_task("Grading", total=total)
+        yield lambda done, total: bar.update(task, completed=done)
+
+
+# Tables.
+
+
+def _write_table(path, results):
+    """One row per submission, with two columns per question."""
+    columns = _columns(results)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    head = ["student", "id", "source", "lesson", "status", "points", "of", "message"]
+    table.writerow(head + [f"{name} {what}" for name in columns for what in ("points", "status")])
+    for result in results:
+        marks = {mark["id"]: mark for mark in result["questions"]}
+        row = [result[name] for name in head]
+        for name in columns:
+            mark = marks.get(name)
+            row += [mark["points"], mark["status"]] if mark else [None, None]
+        table.writerow(map(_cell, row))
+    with runtime.atomic_write(path) as part:
+        part.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _columns(results):
+    """The questions that occur, lessons in alphabetical order, each lesson's in its own."""
+    present = {mark["id"] for result in results for mark in result["questions"]}
+    lessons = sorted({name.partition(".")[0] for name in present})
+    return [q.id for lesson in lessons for q in questions.topic(lesson) if q.id in present]
+
+
+def _cell(value):
+    """A value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _write_gradescope(output, results):
+    """Gradescope's results.json (https://gradescope-autograders.readthedocs.io/en/latest/specs/)."""
+    if len(results) == 1:
+        _write_json(output / "results.json", _gradescope(results[0]))
+        return
+    folder = output / "results"
+    folder.mkdir(exist_ok=True)
+    for result in results:
+        _write_json(folder / f"{result['id']}.json", _gradescope(result))
+
+
+def _gradescope(result):
+    """One submission in Gradescope's form.
+
+    After a failure of the grader there is neither a score nor a test in it: Gradescope then says that the
+    autograder failed, instead of giving a mark.
+    """
+    report = {"output": result["message"], "output_format": "text", "visibility": "visible"}
+    if result["status"] == "grader error":
+        return report
+    tests = [
+        {
+            "name": f"{mark['id']}: {mark['title']}",
+            "number": str(number),
+            "score": mark["points"],
+            "max_score": mark["of"],
+            "status": "passed" if mark["status"] == "right" else "failed",
+            "output": "\n".join(filter(None, [mark["status"], mark["message"], mark["hint"]])),
+            "output_format": "text",
+        }
+        for number, mark in enumerate(result["questions"], start=1)
+    ]
+    return {"score": result["points"] or 0, **report, "tests": tests}

@@ -1,0 +1,431 @@
+"""The program that runs answers: a warm process that imports everything once and forks for each submission.
+
+Standalone: `sandbox.py` starts this file with a clean environment, and it imports nothing of `course_lib`,
+which its children can neither import nor read. Two lines lead to the parent:
+
+- A socket, between the parent and the warm process only. It carries orders and short replies as JSON. The
+  warm process never reads a submission, so that no child inherits another's.
+- Two pipes for each child, made by the parent: the request (pickle, parent to child) and the results (frames
+  and `.npy` arrays, child to parent), which the parent trusts in nothing.
+
+Only `pack` and `FormError` are for other modules.
+"""
+
+import gc
+import importlib.util
+import io
+import json
+import linecache
+import math
+import os
+import pickle
+import random
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import types
+
+import numpy as np
+
+OUTPUT_LIMIT = 64 << 20  # Bytes that one call may return.
+
+# A frame: magic, kind, a number, and for arrays the bytes that follow.
+FRAME = struct.Struct("<2sHIQ")
+MAGIC = b"A1"
+READY, CELL, VALUE, RAISED, ARRAY = range(5)
+DEFINED, UNDEFINED, FAILED = range(3)  # The number in a CELL frame.
+
+TICK = 0.02  # Seconds between two looks at a child.
+
+
+class FormError(ValueError):
+    """A returned value does not have the form that was asked for; the message is for the learner."""
+
+
+def pack(value, forms):
+    """Turns what an answer returned into plain arrays, the only thing that is compared or sent.
+
+    Args:
+        value: The returned value.
+        forms: Form of each part, as `Question.returns`; with more than one, the value must be a tuple.
+
+    Returns:
+        List of base-class arrays in C order and native byte order, of kinds b, i, u, f and U: one for
+        `"array"`, `"text"` and `"texts"`; two for `"ragged"`, the numbers of all sequences and their lengths.
+
+    Raises:
+        FormError: If the value does not have these forms.
+    """
+    if value is None:
+        raise FormError("The function returned None: is a `return` missing?")
+    if len(forms) == 1:
+        arrays = PACKERS[forms[0]]("The output", value)
+    else:
+        if not isinstance(value, (tuple, list)) or len(value) != len(forms):
+            many = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+            received = f"{type(value).__name__}{many}"
+            raise FormError(f"The function must return a tuple of {len(forms)} values. Received: {received}")
+        parts = zip(forms, value, strict=True)
+        arrays = [
+            array for i, (form, part) in enumerate(parts, 1) for array in PACKERS[form](f"Output {i}", part)
+        ]
+    if sum(array.nbytes for array in arrays) > OUTPUT_LIMIT:
+        raise FormError(f"The output is larger than {OUTPUT_LIMIT >> 20} MiB.")
+    return arrays
+
+
+def _numbers(name, value):
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "V" and array.dtype.names is None and hasattr(array.dtype.type, "__float__"):
+            array = array.astype("float32")  # bfloat16 and its kin.
+    except Exception as error:
+        raise FormError(f"{name} cannot be made an array: {error}"[:500]) from error
+    if array.dtype.kind not in "biuf":
+        inside = f" of {array.dtype}" if isinstance(value, np.ndarray) or array.ndim else ""
+        raise FormError(f"{name} must be an array of numbers. Received: {type(value).__name__}{inside}")
+    if array.nbytes > OUTPUT_LIMIT:
+        raise FormError(f"{name} is larger than {OUTPUT_LIMIT >> 20} MiB. Its shape is {array.shape}")
+    wanted = array.dtype.newbyteorder("=") if array.dtype.itemsize <= 8 else np.dtype("float64")
+    return [np.array(array, dtype=wanted, order="C", copy=True, subok=False)]
+
+
+def _plain(name, value):
+    if not isinstance(value, str):
+        raise FormError(f"{name} must be a str. Received: {type(value).__name__}")
+    value = str.__str__(value)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise FormError(f"{name} is not valid Unicode: it contains half of a surrogate pair.")
+    return value
+
+
+def _text(name, value):
+    value = _plain(name, value)
+    if 4 * len(value) > OUTPUT_LIMIT:
+        raise FormError(f"{name} is longer than {OUTPUT_LIMIT >> 20} MiB.")
+    return [np.array(value)]
+
+
+def _texts(name, value):
+    if not isinstance(value, (list, tuple)):
+        raise FormError(f"{name} must be a list of str. Received: {type(value).__name__}")
+    texts = [_plain(f"{name}[{i}]", text) for i, text in enumerate(value)]
+    if 4 * len(texts) * max(map(len, texts), default=1) > OUTPUT_LIMIT:
+        raise FormError(f"{name} is larger than {OUTPUT_LIMIT >> 20} MiB.")
+    return [np.array(texts, dtype=None if texts else "U1")]
+
+
+def _ragged(name, value):
+    try:
+        rows = [] if isinstance(value, (str, bytes, dict)) else [np.asarray(row) for row in value]
+        wrong = isinstance(value, (str, bytes, dict))
+    except Exception:
+        wrong = True
+    if wrong or any(row.ndim != 1 or (row.size and row.dtype.kind not in "iu") for row in rows):
+        raise FormError(f"{name} must be a list of sequences of int. Received: {type(value).__name__}")
+    if 8 * sum(row.size + 1 for row in rows) > OUTPUT_LIMIT:
+        raise FormError(f"{name} is larger than {OUTPUT_LIMIT >> 20} MiB.")
+    if any(row.dtype.kind == "u" and row.size and row.max() >= 2**63 for row in rows):
+        raise FormError(f"{name} contains integers that do not fit into 64 bits.")
+    flat = np.concatenate([np.zeros(0, "int64"), *(row.astype("int64") for row in rows)])
+    return [flat, np.array([row.size for row in rows], dtype="int64")]
+
+
+PACKERS = {"array": _numbers, "text": _text, "texts": _texts, "ragged": _ragged}
+
+
+# The child: everything below this line runs in the process of the answer, and the parent believes none of it.
+
+
+class _Results:
+    """Writes frames to the result pipe."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def frame(self, kind, number=0, length=0):
+        self._write(FRAME.pack(MAGIC, kind, number, length))
+
+    def value(self, arrays):
+        self.frame(VALUE, len(arrays))
+        self._arrays(arrays)
+
+    def raised(self, error, cell, frame=(RAISED, 0)):
+        self.frame(*frame)
+        self._arrays([np.array(part) for part in _describe(error, cell)])
+
+    def _arrays(self, arrays):
+        for array in arrays:
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+            self.frame(ARRAY, 0, buffer.tell())
+            self._write(buffer.getbuffer())
+
+    def _write(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.file, view) :]
+
+
+def _describe(error, cell):
+    """Type, message and line in the cell of an exception, plain."""
+    try:
+        known = (FormError, MemoryError, PermissionError, NotImplementedError)
+        kind = next((known.__name__ for known in known if isinstance(error, known)), type(error).__name__)
+        line, trace = 0, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == cell:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, SyntaxError) and error.filename == cell:
+            line = error.lineno or 0
+        message = str(message)[:500].encode("utf-8", "replace").decode()
+        return str(kind)[:100], message, int(line)
+    except BaseException:
+        return "Exception", "an exception that cannot be described", 0
+
+
+def _serve(entries, results):
+    """Runs the cells of a submission in one namespace, and makes the calls."""
+    module = types.ModuleType("answer")
+    sys.modules["answer"] = module
+    names = vars(module)
+    names.update(np=np, math=math)
+    names.update({short: sys.modules[long] for short, long in LIBRARIES.items() if long in sys.modules})
+    learned = False  # Whether any cell so far used TensorFlow or Keras, whose seeding takes time.
+    results.frame(READY)
+    for entry in entries:
+        cell = f"<{entry['name']}>"
+        source = entry["source"]
+        lines = source.splitlines(keepends=True)
+        linecache.cache[cell] = (len(source), None, lines, cell)
+        learned = learned or ("keras" in sys.modules and re.search(r"\b(keras|tf|tensorflow)\b", source))
+        try:
+            _seed(learned)
+            exec(compile(source, cell, "exec", dont_inherit=True), names)  # noqa: S102
+        except BaseException as error:
+            results.raised(error, cell, (CELL, FAILED))
+            continue
+        function = names.get(entry["name"])
+        results.frame(CELL, DEFINED if callable(function) else UNDEFINED)
+        if callable(function):
+            _make_calls(function, entry, cell, results)
+
+
+def _make_calls(function, entry, cell, results):
+    for index, arguments in enumerate(entry["calls"]):
+        try:
+            arrays = pack(function(*pickle.loads(arguments)), entry["forms"])  # noqa: S301 (the parent's)
+        except BaseException as error:
+            results.raised(error, cell)
+            if index == 0 and isinstance(error, NotImplementedError):
+                return
+        else:
+            results.value(arrays)
+            del arrays
+
+
+def _seed(learned):
+    random.seed(0)
+    np.random.seed(0)
+    if learned:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
+def _child(request, result, errors, folder, order, options):
+    """Life of a forked child, from the fork to its end."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for source, target in ((null, 0), (null, 1), (errors, 2)):
+        os.dup2(source, target)
+    with open(request, "rb", closefd=False) as file:
+        entries = pickle.load(file)  # noqa: S301 (the parent's)
+    if result != 3:
+        os.dup2(result, 3)
+    os.closerange(4, 65536)
+    os.environ.update(HOME=folder, TMPDIR=folder)
+    tempfile.tempdir = folder
+    os.chdir(folder)
+    confine = options["confine"]
+    if options["rules"] is not None:
+        with open("/proc/self/oom_score_adj", "w") as file:  # If memory runs out, it goes first.
+            file.write("1000")
+        confine.die_with_parent()
+        if os.getppid() != order["parent"]:
+            os._exit(1)
+        confine.limit_resources(options["limits"], order["seconds"])
+        confine.confine(folder, options["rules"])
+    _serve(entries, _Results(3))
+
+
+# The warm process.
+
+LIBRARIES = {"tf": "tensorflow", "keras": "keras"}
+OUT_OF_MEMORY = (b"bad_alloc", b"out of memory", b"Cannot allocate memory")
+
+
+class _Warm:
+    """Forks children on the parent's order, and watches the one that lives."""
+
+    def __init__(self, control, options):
+        self.control = control
+        self.options = options
+        self.limits = options["limits"]
+        self.pid = None
+        self.count = 0
+
+    def serve(self):
+        """Follows orders until the parent hangs up."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        while True:
+            if not poll.poll(TICK * 1000 if self.pid else None):
+                self._watch()
+                continue
+            message, files, *_ = socket.recv_fds(self.control, 65536, 2)
+            if not message:
+                return
+            order = json.loads(message)
+            reply = self._fork(order, *files) if order["do"] == "fork" else self.end()
+            self.control.sendall(json.dumps(reply).encode() + b"\n")
+
+    def _fork(self, order, request, result):
+        self.end()
+        if "tensorflow" in sys.modules:
+            from tensorflow.python.eager import context
+
+            if context.context()._context_handle is not None:
+                return {"error": "A tensor was made before the fork; children of this process would hang."}
+        self.count += 1
+        self.folder = os.path.join(self.options["folder"], f"child-{self.count}")
+        os.mkdir(self.folder, 0o700)
+        self.errors = tempfile.TemporaryFile(dir=self.options["folder"])  # noqa: SIM115 (closed in end)
+        self.exceeded, order["parent"] = None, os.getpid()
+        try:
+            self.pid = os.fork()
+        except OSError as error:
+            self._clean()
+            return {"error": f"Cannot fork: {error}"}
+        finally:
+            if self.pid != 0:
+                os.close(request)
+                os.close(result)
+        if self.pid == 0:
+            try:
+                self.control.detach()
+                _child(request, result, self.errors.fileno(), self.folder, order, self.options)
+                os._exit(0)
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}"[:2000].encode("utf-8", "replace"))
+            finally:
+                os._exit(1)
+        return {"pid": self.pid}
+
+    def end(self):
+        """Kills and reaps the child, if there is one, and removes what it left."""
+        if self.pid is None:
+            return {"status": 0, "exceeded": None, "errors": ""}
+        self._kill()
+        status = os.waitpid(self.pid, 0)[1]
+        self.pid = None
+        end = max(0, os.fstat(self.errors.fileno()).st_size - 4096)
+        errors = os.pread(self.errors.fileno(), 4096, end)
+        aborted = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT
+        if aborted and any(words in errors for words in OUT_OF_MEMORY):
+            self.exceeded = "memory"
+        self._clean()
+        return {
+            "status": status,
+            "exceeded": self.exceeded,
+            "errors": errors.decode("utf-8", "replace")[-500:],
+        }
+
+    def _clean(self):
+        self.errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)  # It follows no links.
+
+    def _kill(self):
+        for kill in (os.kill, os.killpg):
+            try:
+                kill(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):  # Not a group yet; macOS: EPERM for zombies.
+                continue
+
+    def _watch(self):
+        if self.exceeded is None:
+            self.exceeded = self._excess()
+            if self.exceeded:
+                self._kill()
+
+    def _excess(self):
+        """The limit that the child exceeds now, or None."""
+        try:
+            with open(f"/proc/{self.pid}/status") as file:
+                lines = dict(line.split(":", 1) for line in file if line.startswith(("VmRSS", "Threads")))
+        except OSError:
+            lines = {}  # Not Linux.
+        if int(lines.get("VmRSS", "0 kB").split()[0]) << 10 > self.limits["resident"]:
+            return "memory"
+        if int(lines.get("Threads", "0")) > self.limits["threads"]:
+            return "threads"
+        size = 0
+        try:
+            with os.scandir(self.folder) as entries:
+                for number, entry in enumerate(entries):
+                    size += 512 * entry.stat(follow_symlinks=False).st_blocks
+                    if size > self.limits["disk"] or number >= self.limits["disk_files"]:
+                        return "disk"
+        except OSError:
+            return None  # Not confined, it removed a file meanwhile.
+        return None
+
+
+def main(number, options):
+    """Prepares, reports to the parent, and serves.
+
+    Args:
+        number: File descriptor of the control socket.
+        options: JSON: `folder`, `frameworks`, `confined`, `limits`.
+    """
+    control = socket.socket(fileno=int(number))
+    options = json.loads(options)
+    package = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    path = os.path.join(os.path.dirname(__file__), "confine.py")
+    spec = importlib.util.spec_from_file_location("confine", path)
+    options["confine"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(options["confine"])
+    options["rules"] = options["confine"].readable(package) if options["confined"] else None
+    if options["confined"]:  # What cannot be read need not be searched.
+        roots = [root for root, _ in options["rules"]]
+        sys.path[:] = [path for path in sys.path if os.path.realpath(path).startswith(tuple(roots))]
+    if options["frameworks"]:
+        import keras
+        import tensorflow as tf
+
+        assert keras.backend.backend() == "tensorflow"
+        tf.get_logger().setLevel("ERROR")
+    with open(os.devnull, "wb", buffering=0) as nowhere:  # What a child needs lazily is imported here, once.
+        entry = {"name": "f", "source": "def f(x): return 1 / x", "forms": ("array",)}
+        calls = [pickle.dumps((np.ones(2),)), pickle.dumps((0,))]
+        _serve([{**entry, "calls": calls}], _Results(nowhere.fileno()))
+    gc.collect()
+    gc.freeze()  # A child's collector shall not touch, and thereby copy, what it shares with this process.
+    control.sendall(b'{"ready": true}\n')
+    warm = _Warm(control, options)
+    try:
+        warm.serve()
+    finally:  # Also when the parent was killed while an order was on its way.
+        warm.end()
+        shutil.rmtree(options["folder"], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,128 @@
+"""What the exercises ask: one module per lesson, with its questions as data.
+
+A question names the signature that is asked for, makes inputs from a seed, knows the right answer (a function
+of `course_lib`) and the usual mistakes, each with hints of its own. The engine in `course_lib.grading` does
+the rest.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation that people write.
+
+    Attributes:
+        name: In snake case, such as `"softmax_over_queries"`.
+        answer: The wrong function, with the question's signature.
+        hint: What is seen and what to think about, without the answer.
+        more: The fuller hint at the second try with the same mistake.
+        recognise: For questions with a `judge` only: a function of one call's arguments and packed outputs
+            (lists of arrays, as `worker.pack` makes them) that tells whether the mistake was made; the
+            arrays may have any shape. Else the outputs are compared with those of `answer`.
+    """
+
+    name: str
+    answer: Callable
+    hint: str
+    more: str
+    recognise: Callable | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes:
+        id: Topic and name, such as `"attention.softmax"`.
+        title: A few words.
+        points: What a right answer earns.
+        minutes: About how long it takes.
+        signature: The function's name and arguments, such as `"softmax(scores)"`.
+        calls: Function of a `numpy.random.Generator` that returns a list of argument tuples, of arrays,
+            numbers, strings, None, and tuples, lists and dicts of those.
+        reference: The right answer.
+        mistakes: The usual wrong ones. Their outputs on `calls` differ from the right ones and from each
+            other.
+        hint: Where to start.
+        returns: Form of each returned value: `"array"`, `"text"`, `"texts"` or `"ragged"` (sequences of
+            integers).
+        rtol: Relative tolerance of numbers.
+        atol: Absolute one.
+        judge: For questions with many right answers: a function of one call's arguments and packed outputs
+            that returns None if they are right, else a sentence that says what is wrong. It replaces the
+            comparison.
+        seconds: Time limit of all calls together in `course grade`.
+    """
+
+    id: str
+    title: str
+    points: int
+    minutes: int
+    signature: str
+    calls: Callable
+    reference: Callable
+    mistakes: tuple[Mistake, ...]
+    hint: str
+    returns: tuple[str, ...] = ("array",)
+    rtol: float = 1e-5
+    atol: float = 1e-6
+    judge: Callable | None = None
+    seconds: float = 10.0
+
+    @property
+    def function(self):
+        """The name of the function that is asked for."""
+        return self.signature.partition("(")[0]
+
+    @property
+    def grade_id(self):
+        """The id of the answer's cell in a notebook; nbgrader allows no dot there."""
+        return self.id.replace(".", "-")
+
+
+class Lesson:
+    """A lesson's module, imported when something of it is used.
+
+    So that asking for hints and progress need not wait for TensorFlow.
+    """
+
+    def __init__(self, word):
+        self._name = f"course_lib.{word}"
+
+    def __getattr__(self, name):
+        return getattr(importlib.import_module(self._name), name)
+
+
+def topics():
+    """The words of the lessons that have questions, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def topic(word):
+    """The questions of one lesson, in order.
+
+    Raises:
+        ValueError: If no lesson of that name has questions.
+    """
+    if word not in topics():
+        raise ValueError(f"No lesson {word!r} has questions. There are: {', '.join(topics())}")
+    return importlib.import_module(f"{__name__}.{word}").QUESTIONS
+
+
+def get(question_id):
+    """The question of an id.
+
+    Raises:
+        ValueError: If there is none; the message names those of its lesson.
+    """
+    word = str(question_id).partition(".")[0]
+    questions = topic(word)
+    for question in questions:
+        if question.id == question_id:
+            return question
+    names = ", ".join(question.id for question in questions)
+    raise ValueError(f"There is no question {question_id!r}. Lesson {word!r} asks: {names}")

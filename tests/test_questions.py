@@ -1,0 +1,94 @@
+"""What holds for every question, whatever it asks."""
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+
+from course_lib import questions
+from course_lib.grading import judge
+
+QUESTIONS = [question for word in questions.topics() for question in questions.topic(word)]
+SEEDS = (0, 1, 2)
+
+
+def expectation(question, seed):
+    return judge.expected(question, question.calls(np.random.default_rng(seed)))
+
+
+def outputs(question, function, calls):
+    return judge.outcomes(function, calls, question.returns)
+
+
+@pytest.fixture(scope="module", params=QUESTIONS, ids=lambda question: question.id)
+def question(request):
+    return request.param
+
+
+def test_lessons_have_questions():
+    assert {"attention", "fine_tuning", "imdb"} <= set(questions.topics())
+    for word in questions.topics():
+        assert len(questions.topic(word)) >= 6
+    ids = [question.id for question in QUESTIONS]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_question_is_complete(question):
+    assert question.id.partition(".")[0] in questions.topics()
+    assert questions.get(question.id) is question
+    assert question.points >= 1
+    assert 3 <= question.minutes <= 40
+    assert 3 <= len(question.mistakes) <= 6
+    assert question.hint.strip()
+    definition = ast.parse(f"def {question.signature}: pass").body[0]
+    asked = [argument.arg for argument in definition.args.args]
+    assert asked == list(inspect.signature(question.reference).parameters)[: len(asked)]
+
+
+def test_mistakes_have_hints_of_their_own(question):
+    texts = [text for mistake in question.mistakes for text in (mistake.hint, mistake.more)]
+    assert all(len(text.split()) >= 5 for text in texts)
+    assert len(texts) == len(set(texts))
+    assert len({mistake.name for mistake in question.mistakes}) == len(question.mistakes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_reference_is_right(question, seed):
+    expected = expectation(question, seed)
+    assert 2 <= len(expected.calls) <= 20
+    assert judge.verdict(question, expected, expected.outputs).status == "right"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_mistake_fails_with_its_own_hint(question, seed):
+    expected = expectation(question, seed)
+    for mistake in question.mistakes:
+        found = judge.verdict(question, expected, outputs(question, mistake.answer, expected.calls))
+        assert found.status == "wrong", mistake.name
+        assert found.mistake is mistake, (mistake.name, found)
+        assert found.message
+
+
+def test_inputs_come_from_the_seed(question):
+    def text(seed):
+        with np.printoptions(threshold=10**7, precision=17):
+            return repr(question.calls(np.random.default_rng(seed)))
+
+    assert text(3) == text(3)
+    assert text(3) != text(4)
+
+
+def test_an_answer_of_another_form_is_wrong(question):
+    expected = expectation(question, 0)
+    for answer in (lambda *_: None, lambda *_: object(), lambda *_: "x", lambda *_: np.zeros((1, 2, 3))):
+        found = judge.verdict(question, expected, outputs(question, answer, expected.calls))
+        assert found.status == "wrong"
+        assert found.message
+
+
+def test_an_unknown_question_is_named():
+    with pytest.raises(ValueError, match=r"no question 'attention\.nonsense'"):
+        questions.get("attention.nonsense")
+    with pytest.raises(ValueError, match=r"No lesson 'nonsense' has questions"):
+        questions.get("nonsense.softmax")
