@@ -97,9 +97,12 @@ Notebook = Annotated[
 
 def _mark(notebook, sandbox):
     """Prints what is to be said of a notebook; returns whether all of it is right."""
+    from course_lib import runtime
     from course_lib.grading import feedback
 
-    found = feedback.check_notebook(notebook, sandbox)
+    runtime.quiet_logs()
+    with runtime.hidden_stderr():
+        found = feedback.check_notebook(notebook, sandbox)
     for each in found:
         typer.echo(each)
     right = [each.question for each in found if each.status == "right"]

@@ -160,11 +160,16 @@ def test_check_says_what_is_wrong_and_hints_twice(asked, progress, capsys):
     assert "must be" in first
     assert "by itself" in first
     assert "6 or 9" not in first
-    assert feedback.check(asked.id, square) is False
-    assert "6 or 9" in capsys.readouterr().out
+    assert f'double(*calls("{asked.id}")[0])' in first
+    feedback.check(asked.id, square)  # The same answer again is no second try.
+    assert capsys.readouterr().out == first
+    for answer in (lambda x: x * x, lambda x: np.square(x)):
+        feedback.check(asked.id, answer)
+        assert "6 or 9" in capsys.readouterr().out
     assert feedback.check(asked.id, double) is True
     assert capsys.readouterr().out == "✓ Twice as much: right, 2 points\n"
-    assert json.loads(progress.read_text())[asked.id] == {"right": True, "tries": 3, "mistake": None}
+    kept = json.loads(progress.read_text())[asked.id]
+    assert (kept["right"], kept["tries"], kept["mistake"]) == (True, 4, None)
     feedback.check(asked.id, square)
     assert json.loads(progress.read_text())[asked.id]["right"] is True
 
@@ -179,6 +184,31 @@ def test_a_stub_is_not_a_mistake(asked, progress, capsys):
     assert not progress.exists()
     feedback.check(asked.id, 3)
     assert "must be a function. Received: int" in capsys.readouterr().out
+
+
+def test_a_stub_that_an_answer_calls_is_named(asked, capsys):
+    def softmax(x):
+        raise NotImplementedError("Return weights.")
+
+    def double(x):
+        return softmax(x)
+
+    feedback.check(asked.id, double)
+    shown = capsys.readouterr().out
+    assert "not attempted yet" in shown
+    assert "softmax, which double calls, is not written yet. Return weights." in shown
+
+
+def test_what_the_failing_call_printed_is_shown_and_an_unknown_mistake_gets_the_first_hint(asked, capsys):
+    def triple(x):
+        print("shape", x.shape)
+        return 3 * x
+
+    feedback.check(asked.id, triple)
+    shown = capsys.readouterr().out
+    assert "printed shape (2, 3)\n" in shown
+    assert "none of the usual mistakes. Where to start: Add it to itself." in shown
+    np.testing.assert_array_equal(feedback.calls(asked.id)[0][0].shape, (2, 3))
 
 
 def test_an_exception_shows_the_learners_own_lines(asked, capsys):

@@ -3,10 +3,15 @@
 Answers run here in the learner's own process; marks that count come from `course_lib.grading.grade`.
 """
 
+import contextlib
+import copy
 import dataclasses
 import functools
+import hashlib
 import html
+import io
 import json
+import marshal
 import os
 import pathlib
 import sysconfig
@@ -15,7 +20,7 @@ import traceback
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import judge
+from course_lib.grading import judge, worker
 
 SEED = 0  # The same inputs at every check, so that a learner can work on one failing call.
 COLOURS = {"right": "#1b7837", "wrong": "#b35806", "not attempted": "#4d7ea8"}
@@ -49,7 +54,7 @@ class Feedback:
         rows = [self.headline]
         for word, text in self.lines:
             first, *rest = text.split("\n")
-            rows += [f"  {word:<7}{first}", *(f"  {'':<7}{line}" for line in rest)]
+            rows += [f"  {word:<8}{first}", *(f"  {'':<8}{line}" for line in rest)]
         return "\n".join(rows)
 
     def _repr_html_(self):
@@ -96,14 +101,19 @@ def examine(question, answer):
         lines = [("result", f"{question.function} must be a function. Received: {type(answer).__name__}")]
         return Feedback(question, "wrong", lines)
     expectation = expected(question.id)
-    outputs, errors = [], []
+    outputs, errors, printed = [], [], []
     for arguments in expectation.calls:
-        outcome, error = judge.outcome(answer, arguments, question.returns)
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            outcome, error = judge.outcome(answer, arguments, question.returns)
         if isinstance(error, NotImplementedError):
-            return Feedback(question, "not attempted", [("to do", str(error) or question.signature)])
+            message = worker.unfinished(error, question.function)
+            return Feedback(question, "not attempted", [("to do", message)])
         outputs.append(outcome)
         errors.append(error)
-    return explain(question, expectation, outputs, errors)
+        printed.append(stdout.getvalue())
+    code = getattr(answer, "__code__", None)
+    digest = hashlib.sha256(marshal.dumps(code)).hexdigest() if code else None
+    return explain(question, expectation, outputs, digest, errors, printed)
 
 
 @functools.cache
@@ -113,37 +123,48 @@ def expected(question_id):
     return judge.expected(question, question.calls(np.random.default_rng(SEED)))
 
 
-def explain(question, expectation, outputs, errors=()):
+def calls(question_id):
+    """The inputs of `check`: a list of argument tuples, to call an answer with what it failed on."""
+    return copy.deepcopy(expected(question_id).calls)
+
+
+def explain(question, expectation, outputs, digest=None, errors=(), printed=()):
     """Judges packed outputs, records the result, and puts it into words.
 
     Args:
         question: The `Question`.
         expectation: Of `judge.expected`.
         outputs: One entry per call, a list of arrays or `judge.Raised`.
+        digest: Of the answer's code: only a changed answer is a second try.
         errors: The exceptions behind the latter, for their tracebacks.
+        printed: What each call printed.
 
     Returns:
         A `Feedback`.
     """
     verdict = judge.verdict(question, expectation, outputs)
     mistake = verdict.mistake.name if verdict.mistake else None
-    again = record(question.id, verdict.status, mistake)
+    again = record(question.id, verdict.status, mistake, digest)
     if verdict.status == "right":
         return Feedback(question, "right", [])
-    lines = [("call", call_text(question, expectation.calls[verdict.call]))]
+    lines = [("call", call_text(question, verdict.call, expectation.calls[verdict.call]))]
     output = outputs[verdict.call]
     if not isinstance(output, judge.Raised):
         lines.append(("gave", ", ".join(map(_form, output))))
     lines.append(("result", verdict.message))
     if errors and errors[verdict.call] is not None and output.kind != "FormError":
         lines.append(("where", own_lines(errors[verdict.call])))
+    if printed:
+        lines.append(("printed", printed[verdict.call].rstrip()[:2000]))
     if verdict.mistake:
         lines.append(("hint", verdict.mistake.more if again else verdict.mistake.hint))
+    else:
+        lines.append(("hint", f"It is none of the usual mistakes. Where to start: {question.hint}"))
     return Feedback(question, "wrong", [(word, text) for word, text in lines if text])
 
 
-def call_text(question, arguments):
-    """A call as a reader sees it: small arguments in full, arrays by shape and dtype."""
+def call_text(question, index, arguments):
+    """A call as a reader sees it: small arguments in full, arrays by shape and dtype; how to repeat it."""
     names = question.signature.partition("(")[2].rstrip(")").split(",")
     shown = []
     for name, value in zip(names, arguments, strict=False):
@@ -155,7 +176,8 @@ def call_text(question, arguments):
         else:
             text = f"{name} = {value!r}"
         shown.append(text if len(text) <= 200 else text[:200] + " ...")
-    return f"{question.function}, with\n" + "\n".join(shown)
+    again = f'{question.function}(*calls("{question.id}")[{index}])'
+    return f"{again}, which has\n" + "\n".join(shown)
 
 
 def own_lines(error):
@@ -172,7 +194,7 @@ def own_lines(error):
 def _form(array):
     if array.dtype.kind == "U":
         return "text" if array.ndim == 0 else f"{array.size} texts"
-    return f"{array.dtype} array of shape {array.shape}"
+    return f"{array.dtype} array of shape {array.shape}" if array.ndim else f"a number, {array.item()}"
 
 
 def _display(feedback):
@@ -189,6 +211,8 @@ def _display(feedback):
 
 # What is done
 
+ENTRY = ("right", "tries", "mistake", "answer", "fuller")
+
 
 def progress_file():
     """The file of progress: `COURSE_PROGRESS` names it, else it is `progress.json` in the cache folder."""
@@ -197,7 +221,11 @@ def progress_file():
 
 
 def progress():
-    """What is known of each question: `{id: {"right": bool, "tries": int, "mistake": str or None}}`.
+    """What is known of each question, by its id.
+
+    Returns:
+        Dict of dicts: `right`, whether it ever was; `tries`; the last try's `mistake` and a digest of its
+        `answer`, each a str or None; and whether the `fuller` hint was given.
 
     Raises:
         ValueError: If the file does not hold that; the message says what to do.
@@ -207,38 +235,34 @@ def progress():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            str(name): {
-                "right": bool(entry["right"]),
-                "tries": int(entry["tries"]),
-                "mistake": entry["mistake"],
-            }
-            for name, entry in found.items()
-        }
+        return {name: {key: entry[key] for key in ENTRY} for name, entry in found.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a record of progress. Move it away and check again.") from error
 
 
-def record(question_id, status, mistake=None):
-    """Notes a try; returns whether the same mistake was made in the try before.
+def record(question_id, status, mistake=None, digest=None):
+    """Notes a try; returns whether the fuller hint is due: for the same mistake in a changed answer.
 
     Progress is a convenience: where it cannot be kept, one line says so and the check goes on.
     """
     try:
         known = progress()
-        entry = known.get(question_id, {"right": False, "tries": 0, "mistake": None})
-        again = mistake is not None and entry["mistake"] == mistake
+        entry = known.get(question_id, dict.fromkeys(ENTRY))
+        unchanged = digest is not None and digest == entry["answer"]
+        fuller = mistake is not None and entry["mistake"] == mistake and (entry["fuller"] or not unchanged)
         known[question_id] = {
-            "right": entry["right"] or status == "right",  # What was once right stays done.
-            "tries": entry["tries"] + 1,
+            "right": bool(entry["right"]) or status == "right",  # What was once right stays done.
+            "tries": (entry["tries"] or 0) + (not unchanged),
             "mistake": mistake,
+            "answer": digest,
+            "fuller": fuller,
         }
         with runtime.atomic_write(progress_file()) as temporary:
             temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
         print(f"(Progress could not be kept: {error})")
         return False
-    return again
+    return fuller
 
 
 # A whole notebook
@@ -284,7 +308,8 @@ def check_notebook(path, sandbox):
         if reason := answers.malformed.get(question.grade_id):
             found.append(Feedback(question, "wrong", [("result", reason)]))
         elif outcome.status == "answered":
-            found.append(explain(question, expected(question.id), outcome.outputs))
+            digest = hashlib.sha256(answers.sources[question.grade_id].encode()).hexdigest()
+            found.append(explain(question, expected(question.id), outcome.outputs, digest))
         else:
             word = "to do" if outcome.status == "not attempted" else "result"
             found.append(Feedback(question, outcome.status, [(word, outcome.message)]))

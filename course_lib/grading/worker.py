@@ -47,6 +47,16 @@ class FormError(ValueError):
     """A returned value does not have the form that was asked for; the message is for the learner."""
 
 
+def unfinished(error, name):
+    """What a NotImplementedError says, and whose it is if the function of that name called another stub."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    whose = trace.tb_frame.f_code.co_name if trace is not None else name
+    said = str(error) or f"{name} is still to be written."
+    return said if whose in (name, "<module>") else f"{whose}, which {name} calls, is not written yet. {said}"
+
+
 def pack(value, forms):
     """Turns what an answer returned into plain arrays, the only thing that is compared or sent.
 
@@ -185,6 +195,8 @@ def _describe(error, cell):
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         if isinstance(error, SyntaxError) and error.filename == cell:
             line = error.lineno or 0
+        if isinstance(error, NotImplementedError):
+            message = unfinished(error, cell[1:-1])
         message = str(message)[:500].encode("utf-8", "replace").decode()
         return str(kind)[:100], message, int(line)
     except BaseException:

@@ -564,7 +564,7 @@ _GRADIENTS = Question(
             "unscaled",
             _backward(_right_through, power=0),
             "The directions are right, but the gradients of queries and keys are too long, the more so the "
-            "deeper the vectors. The values' is right.",
+            "deeper the vectors. That of the values is right.",
             "The scores were divided by √d on the way forward. A constant factor on the way forward is the "
             "same factor on the way back. At d = 9 your gradients are 3 times too large.",
         ),
