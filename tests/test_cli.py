@@ -1,5 +1,6 @@
 """The `course` command: light to start, plain in its errors."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -205,3 +206,53 @@ def test_a_hint_and_a_reset(exercise):
     assert run("reset", str(exercise), input="y\n").exit_code == 0
     assert exercise.read_bytes() != mine
     assert exercise.with_name("01_attention.kept-1.ipynb").read_bytes() == mine
+
+
+def test_watch_marks_at_every_save_and_stops_at_ctrl_c(exercise, monkeypatch):
+    marked, saves = [], iter(["one", "{", None])
+
+    def sleep(_):
+        text = next(saves)
+        if text is None:
+            raise KeyboardInterrupt
+        exercise.write_text(text)
+
+    def mark(path, _):
+        marked.append(path.read_text()[:3])
+        if marked[-1] == "{":
+            raise ValueError("half written")
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr(cli, "_mark", mark)
+    monkeypatch.setattr("course_lib.grading.sandbox.Sandbox", lambda **_: contextlib.nullcontext())
+    result = run("watch", str(exercise))
+    assert result.exit_code == 0
+    assert marked == ["{\n ", "one", "{"]
+    assert "Stopped." in result.output
+
+
+def test_grade_and_report_pass_on_what_they_were_given(tmp_path, monkeypatch):
+    given = {}
+
+    def grade(paths, output, **options):
+        given.update(options, paths=paths, output=output)
+        return "3 of 3 submissions have a mark"
+
+    monkeypatch.setattr("course_lib.grading.grade.grade", grade)
+    monkeypatch.setattr("course_lib.grading.report.report", lambda folder: folder / "report.html")
+    arguments = ["a", "b", "--output", "out", "--jobs", "2", "--seed", "7", "--only", "attention.softmax"]
+    result = run("grade", *arguments, "--resume", "--gradescope", "--trust-submissions")
+    assert "3 of 3 submissions" in result.output
+    assert given == {
+        "paths": [pathlib.Path("a"), pathlib.Path("b")],
+        "output": pathlib.Path("out"),
+        "jobs": 2,
+        "seed": 7,
+        "only": ["attention.softmax"],
+        "resume": True,
+        "gradescope": True,
+        "trust": True,
+    }
+    run("grade", "a")
+    assert (given["only"], given["seed"], given["trust"]) == (None, None, False)
+    assert str(pathlib.Path("out") / "report.html") in run("report", "out").output

@@ -164,28 +164,35 @@ def test_what_is_no_notebook_is_named(tmp_path):
 
 def test_nbgrader_takes_the_files(tmp_path):
     pytest.importorskip("nbgrader", reason="only contributors have it")
+    from nbgrader.api import Gradebook
+
+    solution = SOLUTIONS[0]
     source = tmp_path / "source" / "course"
     source.mkdir(parents=True)
-    for path in SOLUTIONS[:1]:
-        shutil.copy(path, source)
-    settings = ["--CourseDirectory.root", str(tmp_path), "--Application.log_level", "30"]
+    shutil.copy(solution, source)
+    # nbgrader calls alembic by its bare name.
+    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "COURSE_PROGRESS": str(tmp_path / "progress.json")}
 
     def nbgrader(*arguments):
-        command = [sys.executable, "-m", "nbgrader", *arguments, *settings]
-        # nbgrader calls alembic by its bare name.
-        path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "PATH": path},
-        )
+        command = [sys.executable, "-m", "nbgrader", *arguments, "--Application.log_level=30"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, env=env)
         assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout + done.stderr
 
-    nbgrader("generate_assignment", "course", "--create")
-    released = tmp_path / "release" / "course" / SOLUTIONS[0].name
+    root = f"--CourseDirectory.root={tmp_path}"
+    nbgrader("generate_assignment", "course", "--create", root)
+    released = tmp_path / "release" / "course" / solution.name
     for cell in cells(released, "solution"):
         assert "NotImplementedError" in "".join(cell["source"])
         assert "SOLUTION" not in "".join(cell["source"])
+
+    assert "Success" in nbgrader("validate", str(source / solution.name))
+    for student, handed_in in (("ada", solution), ("bob", ROOT / "exercises" / solution.name)):
+        folder = tmp_path / "submitted" / student / "course"
+        folder.mkdir(parents=True)
+        shutil.copy(handed_in, folder)
+    nbgrader("autograde", "course", root)
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as book:
+        points = {each.student.id: each.score for each in book.assignment_submissions("course")}
+    assert points == {"ada": sum(question.points for question in questions.topic("attention")), "bob": 0.0}

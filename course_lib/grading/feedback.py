@@ -158,7 +158,7 @@ def explain(question, expectation, outputs, digest=None, errors=(), printed=()):
         lines.append(("printed", printed[verdict.call].rstrip()[:2000]))
     if verdict.mistake:
         lines.append(("hint", verdict.mistake.more if again else verdict.mistake.hint))
-    else:
+    elif not isinstance(output, judge.Raised):
         lines.append(("hint", f"It is none of the usual mistakes. Where to start: {question.hint}"))
     return Feedback(question, "wrong", [(word, text) for word, text in lines if text])
 

@@ -180,8 +180,8 @@ def _mistake(question, expectation, outputs):
     """The first usual mistake that explains every call."""
     for mistake, wrong in expectation.mistakes:
         if mistake.recognise:
-            packed = [(a, o) for a, o in zip(expectation.calls, outputs, strict=True) if isinstance(o, list)]
-            if packed and all(mistake.recognise(a, o) for a, o in packed):
+            packed = zip(expectation.calls, outputs, strict=True)
+            if all(isinstance(o, list) and mistake.recognise(a, o) for a, o in packed):
                 return mistake
         elif all(
             _alike(question, *pair, arguments)

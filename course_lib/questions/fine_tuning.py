@@ -212,8 +212,8 @@ _ADAMW = Question(
             functools.partial(_adamw, l2=True),
             "Without decay you are right; with it, your means are wrong already: the decay entered the "
             "gradient. That is Adam with an L2 penalty, not AdamW.",
-            "The W stands for decoupled: the means see the loss' gradient and nothing else. Which line "
-            "shrinks the weight without passing through the division by the root?",
+            "In AdamW the weight decay is decoupled: the means see the gradient of the loss only. Which "
+            "line shrinks the weight without passing through the division by the root?",
         ),
         Mistake(
             "uncorrected",
@@ -914,21 +914,21 @@ _HEAD = Question(
         Mistake(
             "no_better_than_guessing",
             _descent(_standard, rate=-0.5),
-            "Your predictions are no better than guesses. Print the loss every few steps: does it fall from "
-            "log(number of classes), or rise?",
-            "A loss that rises means a step uphill: the gradient of the logits is the probabilities minus "
-            "the one-hot labels, and the weights go against it. If it falls, see whether labels and features "
-            "still stand in the same order.",
+            "Your predictions are hardly better than guesses. Print the loss every few steps: does it fall? "
+            "And does `unseen` enter the head in the form in which the training features did?",
+            "A loss that rises means a step uphill. If it falls, compare the columns' means and standard "
+            "deviations of what you train on with those of what you predict from: they must be alike. If "
+            "they are, see whether labels and features still stand in the same order.",
             recognise=_between(0.0, 0.5),
         ),
         Mistake(
             "unscaled",
             _descent(lambda features, unseen: (features, unseen), rate=1e-6, steps=300),
-            "Better than guessing, but far from what is in these features. Print the standard deviation of "
-            "each column: which ones does your gradient listen to?",
+            "Better than guessing, but far from what is in these features. Print mean and standard deviation "
+            "of each column as they enter the head, in training and for `unseen`.",
             "Some columns count in hundreds, others in hundredths, and the gradient of a weight grows with "
-            "its column. Bring all columns to a common scale before you train, and `unseen` in the same way. "
-            "If they are: train for more steps.",
+            "its column. Bring all to a common centre and scale before you train, and `unseen` by the very "
+            "same numbers. If they are: train for more steps, and see that no class is lost on the way.",
             recognise=_between(0.5, ENOUGH),
         ),
     ),
