@@ -205,6 +205,9 @@ def test_jupyterlab(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     versions(monkeypatch)
     assert doctor._jupyterlab().status == doctor.PROBLEM
+    with monkeypatch.context() as patch:  # In the notebook of another program.
+        patch.setattr("IPython.get_ipython", lambda: types.SimpleNamespace(kernel=True))
+        assert doctor._jupyterlab().status == doctor.OK
     versions(monkeypatch, jupyterlab="4.4.0")
     assert doctor._jupyterlab() == doctor.Line("JupyterLab", doctor.OK, "4.4.0")
     versions(monkeypatch)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pathlib
 import stat
 import zipfile
 
@@ -444,3 +445,14 @@ def test_all_members_together_have_a_limit(tmp_path, monkeypatch):
     large = notebook(cell("attention-softmax", "x" * 4_000))
     (tmp_path / "class.zip").write_bytes(pack([(f"{i}/01_attention.ipynb", large) for i in range(5)]))
     assert [bool(s.problem) for s in submissions.find([tmp_path / "class.zip"])] == [False] * 2 + [True] * 3
+
+
+def test_only_what_answers_name_needs_a_framework():
+    root = pathlib.Path(__file__).parent.parent
+    book = json.loads((root / "solutions" / "01_attention.ipynb").read_text(encoding="utf-8"))
+    assert "import keras" in json.dumps(book)  # In the locked cell, which is ignored.
+    assert not submissions.use_frameworks(submissions.read_answers(json.dumps(book).encode()))
+    for cell in book["cells"]:
+        if cell["metadata"]["nbgrader"]["grade_id"] == "attention-softmax":
+            cell["source"] = "def softmax(scores):\n    return keras.ops.softmax(scores)"
+    assert submissions.use_frameworks(submissions.read_answers(json.dumps(book).encode()))

@@ -38,7 +38,6 @@ MESSAGE_CHARACTERS = 1_000
 _VARYING = re.compile(
     r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?"
 )  # Addresses, the sandbox's folder.
-_FRAMEWORKS = re.compile(r"keras|tensorflow|\btf\b")
 # Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
 
@@ -293,8 +292,8 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         if not runs:
             return results
         # Of all submissions, not of those that are left: a run that was resumed gives the same results.
-        texts = (text for s in found if s.answers for text in s.answers.sources.values())
-        start = functools.partial(_open_sandbox, trust, any(map(_FRAMEWORKS.search, texts)))
+        frameworks = any(submissions.use_frameworks(s.answers) for s in found if s.answers)
+        start = functools.partial(_open_sandbox, trust, frameworks)
         pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
         # While the sandboxes start: the references, too, may have to import TensorFlow.
         lessons, graders = _prepare(sorted({submission.lesson for submission in runs}), seed, only)

@@ -173,6 +173,13 @@ def read_answers(data):
     return Answers(found, malformed, problems)
 
 
+def use_frameworks(answers):
+    """Whether an answer names TensorFlow or Keras: its sandbox must import them, which takes ten seconds."""
+    asked = {question.grade_id for word in questions.topics() for question in questions.topic(word)}
+    texts = [text for name, text in answers.sources.items() if name in asked]
+    return any(re.search(r"keras|tensorflow|\btf\b", text) for text in texts)
+
+
 def _grade_id(cell):
     """The id that nbgrader gave a cell, or None."""
     for key in ("metadata", "nbgrader", "grade_id"):

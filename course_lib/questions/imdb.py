@@ -14,10 +14,14 @@ imdb = Lesson("imdb")
 # Cleaning
 
 _WORDS = ["calm", "brave", "dull", "warm", "loud", "tender", "clumsy", "honest", "gloomy", "witty", "lavish"]
+_NAMED = ["auml", "ccedil", "copy", "deg", "egrave", "euro", "laquo", "ldquo", "ndash", "ntilde", "ouml"]
 
 
 def _clean_calls(rng):
     a, b, c, d = (str(word) for word in rng.permutation(_WORDS)[:4])
+    named = [f"&{name};" for name in rng.permutation(_NAMED)[:4]]
+    letters = [int(code) for code in rng.choice(np.arange(0xE0, 0x17F), size=4, replace=False)]
+    decimal, hexadecimal = [f"&#{code};" for code in letters[:2]], [f"&#x{code:x};" for code in letters[2:]]
     return [
         (f"A {a} start.<br /><br />Then a <i>{b}</i> end.",),
         (f"I <3 the {a} cast, and 5 > 4 <b>stars</b>. {b} < {c}!",),
@@ -26,6 +30,8 @@ def _clean_calls(rng):
         (f"I <heart this {a} film.<br/>So {b}, <a href='x.html'\n class='y'>so {c}</A>.",),
         ("",),
         (f"<P>{a} &gt; {b}</P>\n<p>10 &lt; {int(rng.integers(11, 99))} &quot;{c}&quot;</p>",),
+        (f"{b} {named[0]} {c}{named[1]} &hellip; {decimal[0]}{hexadecimal[0]}{a}<br />&mdash; {named[2]}",),
+        (f"It&#x27;s {a}{hexadecimal[1]}, {decimal[1]}{b}: {named[3]}, not &amp;{_NAMED[0]};",),
     ]
 
 
@@ -50,15 +56,15 @@ _CLEAN = Question(
             "naive",
             functools.partial(_cleaned, tag=r"<[^>]*>", gap=""),
             "Two things: sentences on both sides of a line break are glued together, and where someone "
-            "writes “I <3 it”, the text up to the next > is gone.",
+            "writes “I <3 it”, all from the < up to the next > is gone.",
             "A line break separates words, so what must stand in its place? And look at the character after "
             "the <: in <br> and </i> it tells you that a tag begins, in <3 that none does.",
         ),
         Mistake(
             "any_bracket",
             functools.partial(_cleaned, tag=r"<[^>]*>"),
-            "Tags are gone, but so is text: after “I <3 the” nothing is left up to the next >. What tells a "
-            "tag from a heart?",
+            "Tags are gone, but so is text: of “I <3 the”, all from the < up to the next > is missing. What "
+            "tells a tag from a heart?",
             "A tag begins with < or </ and, directly after it, a letter. And inside a tag there is no other "
             "<: in “I <heart it.<br/>So” only <br/> is a tag.",
         ),
@@ -135,10 +141,24 @@ def _direct(count, pairs):
     return groups
 
 
+def _partner(count, pairs):
+    groups = np.arange(count)
+    for a, b in pairs:
+        groups[b] = a
+    return groups
+
+
 def _handed_on(count, pairs):
     groups = np.arange(count)
     for a, b in pairs:
         groups[b] = groups[a]
+    return groups
+
+
+def _second_only(count, pairs):
+    groups = np.arange(count)
+    for a, b in pairs:
+        groups[b] = min(groups[a], groups[b])
     return groups
 
 
@@ -147,10 +167,6 @@ def _one_pass(count, pairs):
     for a, b in pairs:
         groups[a] = groups[b] = min(groups[a], groups[b])
     return groups
-
-
-def _only_linked(count, pairs):
-    return np.where(np.isin(np.arange(count), pairs), _duplicate_groups(count, pairs), -1)
 
 
 _DUPLICATES = Question(
@@ -171,12 +187,28 @@ _DUPLICATES = Question(
             "pair. Which number does 2 have in your result, and what would have to tell it of 0?",
         ),
         Mistake(
+            "partner",
+            _partner,
+            "The second text of a pair gets the index of the first, even if that one already belongs to a "
+            "group with a smaller number.",
+            "With the pairs 0-1 and 1-2 your 2 gets the number 1, while 1 itself has 0. And if a text is the "
+            "second of two pairs, the later one wipes out the earlier. Which numbers must meet in a pair?",
+        ),
+        Mistake(
             "handed_on",
             _handed_on,
             "You give one text the number of its partner, and what that text was linked to before keeps the "
             "old one.",
             "Go through 0-5, 2-4, 4-5 by hand: at the third pair 5 leaves the group of 0 and joins that of "
             "2. When two groups meet, who must change its number? Not only one text.",
+        ),
+        Mistake(
+            "second_only",
+            _second_only,
+            "Only the second text of a pair can change its number. If it is the second that already has the "
+            "smaller one, the first never learns of it.",
+            "Go through 0-5, 2-4, 4-5 by hand: at the third pair 5 has 0 and 4 has 2, and nothing changes. "
+            "Whichever side has the larger number must change, and everyone else with that number, too.",
         ),
         Mistake(
             "one_pass",
@@ -193,14 +225,6 @@ _DUPLICATES = Question(
             "A group is called by its smallest member, so that there is one right answer: for 4 texts and "
             "the pair 1-3 it is [0, 1, 2, 1], and with a pair 0-1 no text would have the number 1.",
         ),
-        Mistake(
-            "alone_marked",
-            _only_linked,
-            "A text without a duplicate has the number -1 in your result. All of those would become one "
-            "group, and be kept on one side of a split.",
-            "A text that stands alone is a group of its own, and its smallest member is itself. What would "
-            "your array hold before the first pair is read?",
-        ),
     ),
     hint="Begin with each text in a group of its own. A pair makes two groups one: every member of one of "
     "them gets the other's number.",
@@ -210,18 +234,33 @@ _DUPLICATES = Question(
 # A split by groups
 
 
-def _split_case(rng, labels, share, first, count=25):
+def _split_case(rng, labels, share, count=30, early=1, short=None):
     """Labels and groups: `count` groups with all labels, and many single examples.
 
-    The test part has room for all of the former, and one has 6 examples, so that each sensible order of
-    taking groups comes near enough. Group numbers ascend from the single examples to the others or, as
-    `first` says, from these on.
+    Single examples are enough to even out each label, and one group has 6 examples, so that each sensible
+    order of taking groups comes near enough. In the numbering, groups stand everywhere, more of them at its
+    beginning the larger `early` is. There, small labels are a little more frequent: who deals out each label
+    by itself in the order of the numbers ends at different groups.
+
+    `short` says, for each label, by how many examples the single ones are fewer than the test part must have:
+    who deals out each label by itself, by size, then ends at different groups, too. Without it, there are
+    hundreds of single ones.
     """
-    sizes = [6, *rng.integers(labels, labels + 2, size=count)][:count]
-    groups = [np.concatenate([np.arange(labels), rng.integers(labels, size=n - labels)]) for n in sizes]
-    alone = list(np.repeat(np.arange(labels), rng.integers(300, 400, size=labels))[:, None])
-    groups = [*alone, *groups] if first == "singles" else [*groups, *alone]
-    names = np.sort(rng.choice(5 * len(groups), len(groups), replace=False))
+    extra = [[i // 2 % labels] if i % 2 else [] for i in range(count)]
+    groups = [[*range(labels), *each] for each in extra]
+    groups[:1] = [[i % labels for i in range(6)]][:count]
+    held = np.bincount([label for group in groups for label in group], minlength=labels)
+    alone = rng.integers(320, 360, size=labels)
+    if short is not None:
+        alone = np.floor((share * held - short) / (1 - share)).astype("int64")
+    power = np.append(np.geomspace(1.15, 1 / 1.15, labels), early)
+    places = [rng.permutation((np.arange(n) + rng.random(n)) / n) for n in [*alone, count]]
+    places[-1][:1] = (
+        0  # The largest is the first, lest it comes when one label is complete and others are not.
+    )
+    place = np.concatenate([each**p for each, p in zip(places, power, strict=True)])
+    groups = [*np.repeat(np.arange(labels), alone)[:, None], *groups]
+    names = np.sort(rng.choice(5 * len(groups), len(groups), replace=False))[np.argsort(np.argsort(place))]
     numbers = np.repeat(names, [len(group) for group in groups])
     order = rng.permutation(len(numbers))
     return np.concatenate(groups)[order], numbers[order], share
@@ -229,10 +268,12 @@ def _split_case(rng, labels, share, first, count=25):
 
 def _split_calls(rng):
     return [
-        _split_case(rng, 2, 0.25, "singles"),
-        _split_case(rng, 2, 0.2, "groups"),
-        _split_case(rng, 3, 0.3, "groups"),
-        _split_case(rng, 2, 0.3, "singles", count=0),
+        _split_case(rng, 2, 0.25),
+        _split_case(rng, 2, 0.2, count=32, early=2.5),
+        _split_case(rng, 2, 0.45, count=41, short=(1, 4)),
+        _split_case(rng, 3, 0.3),
+        _split_case(rng, 3, 0.4, count=43, short=(1, 2.5, 4)),
+        _split_case(rng, 2, 0.3, count=0),
     ]
 
 
@@ -331,10 +372,11 @@ _SPLIT = Question(
             "and its positive and its negative examples end up in different parts.",
             "Look at one group that is torn: the True and the False in it go by label. A group must be put "
             "into a part once, with all that is in it; only then update what each label is missing.",
-            # Each label of a group is whole, but some group is not.
+            # Each label of a group is whole; a group is not, unless this call went well by luck.
             _recognised(
                 lambda labels, groups, share, part: (
-                    _tears(part, groups) and not len(_torn(part, 10 * groups + labels))
+                    not len(_torn(part, 10 * groups + labels))
+                    and (len(_torn(part, groups)) or _judge_split((labels, groups, share), [part]) is None)
                 )
             ),
         ),
@@ -402,6 +444,7 @@ def _kappa_calls(rng):
     return [
         (np.array([1, 1, 1, 0, 0, 0]), np.array([1, 1, 0, 1, 0, 0])),
         (first, np.where(rng.permutation(40) < 12, 0, first)),
+        (first, np.where(rng.permutation(40) < int(rng.integers(26, 34)), 1 - first, first)),
         (rare, np.roll(rare, 1)),
         (kinds[truth], kinds[np.where(rng.permutation(26) < 6, (truth + 1) % 3, truth)]),
         (kinds[truth], kinds[truth]),
@@ -428,6 +471,11 @@ def _kappa_with(chance):
 def _undivided(first, second):
     one, two = _frequencies(first, second)
     return np.mean(first == second) - one @ two if one @ two < 1 else math.nan
+
+
+def _clipped(first, second):
+    kappa = imdb.cohen_kappa(first, second)
+    return kappa if math.isnan(kappa) else max(kappa, 0.0)
 
 
 def _one_label_agrees(first, second):
@@ -476,12 +524,12 @@ _KAPPA = Question(
             "two frequencies of the label 0 have to be multiplied?",
         ),
         Mistake(
-            "squared_frequencies",
-            _kappa_with(lambda one, two: np.sum(one**2)),
-            "Your chance agreement knows the habits of the first annotator only. Exchange the two: kappa "
-            "must stay the same.",
-            "Each label's frequency is squared in your sum, as if both annotators had it. The second factor "
-            "belongs to the other one.",
+            "clipped",
+            _clipped,
+            "All is right but where the two agree less often than luck would: you return 0 there. What does "
+            "the formula give?",
+            "Kappa is negative when two annotators agree less than by chance, for example because one has "
+            "exchanged the labels. That is worth knowing, so nothing is cut off at 0.",
         ),
         Mistake(
             "one_label_agrees",
@@ -647,6 +695,10 @@ def _minus_zero(token_ids, length, how):
     return token_ids[:head] + token_ids[-(length - head) :]
 
 
+def _minus_zero_in_both(token_ids, length, how):
+    return (_minus_zero if how == "both" else imdb.truncate)(token_ids, length, how)
+
+
 def _one_short(token_ids, length, how):
     if how != "both" or len(token_ids) <= length:
         return imdb.truncate(token_ids, length, how)
@@ -683,6 +735,14 @@ _TRUNCATE = Question(
             "All is right until nothing is to be kept of the tail: then you keep everything. What is -0?",
             "ids[-k:] holds the last k ids for k = 1, 2, 3, but ids[-0:] is ids[0:]. Count the start of the "
             "tail from the front instead.",
+        ),
+        Mistake(
+            "minus_zero_in_both",
+            _minus_zero_in_both,
+            "All is right but for both ends at length 1: the head gets the one token, and behind it you "
+            "append the whole sequence. How many tokens are left for the tail, and what is -0?",
+            "With length 1 the tail has 1 // 2 = 0 tokens, and ids[-0:] is ids[0:], which is everything. "
+            "Start the tail at len(ids) - k instead of at -k.",
         ),
         Mistake(
             "tail_larger",
@@ -740,19 +800,24 @@ def _pad_calls(rng):
 
 
 def _padded(sequences, pad_id=0, width=None, left=False):
-    """Rows of equal width, cut where they are longer."""
+    """Rows of equal width."""
     width = max(map(len, sequences)) if width is None else width
     token_ids = np.full((len(sequences), width), pad_id)
     mask = np.zeros(token_ids.shape, dtype=bool)
     for i, sequence in enumerate(sequences):
-        place = slice(width - len(sequence), None) if left else slice(len(sequence[:width]))
-        token_ids[i, place], mask[i, place] = sequence[:width], True
+        place = slice(width - len(sequence), None) if left else slice(len(sequence))
+        token_ids[i, place], mask[i, place] = sequence, True
     return token_ids, mask
 
 
 def _mask_from_ids(sequences, pad_id=0):
     token_ids, _ = _padded(sequences, pad_id)
     return token_ids, token_ids != pad_id
+
+
+def _mask_from_zero(sequences, pad_id=0):
+    token_ids, _ = _padded(sequences, pad_id)
+    return token_ids, token_ids != 0
 
 
 def _mask_inverted(sequences, pad_id=0):
@@ -773,7 +838,8 @@ _PAD = Question(
         Mistake(
             "left",
             functools.partial(_padded, left=True),
-            "Your padding stands before the text, so [CLS] is no longer the first token of each row.",
+            "Your padding stands before the text, so a row no longer begins with the first token of its "
+            "sequence.",
             "[5, 6] in a batch of width 3 becomes [5, 6, 0]; yours is [0, 5, 6]. BERT learned its positions "
             "with the padding at the end.",
         ),
@@ -784,6 +850,14 @@ _PAD = Question(
             "`pad_id`.",
             "After padding, a pad token and a token of the text with that id look alike. What do you know "
             "about each row before padding that tells them apart?",
+        ),
+        Mistake(
+            "mask_from_zero",
+            _mask_from_zero,
+            "The ids are right, but your mask is True wherever an id is not 0. The padding is not always 0, "
+            "and a 0 is not always padding.",
+            "With `pad_id` 1 your mask shows the padding as text; and [5, 0] holds two tokens, so its mask "
+            "must be [True, True]. Do not ask the ids: what do you know about each row before padding?",
         ),
         Mistake(
             "mask_inverted",
@@ -799,13 +873,6 @@ _PAD = Question(
             "You always fill up with 0. Not every vocabulary has its pad token there.",
             "The second argument says which id fills the rows; RoBERTa's is 1, for example. Where is the 0 "
             "written in your code, or does it come from np.zeros?",
-        ),
-        Mistake(
-            "cut_to_shortest",
-            lambda sequences, pad_id=0: _padded(sequences, pad_id, width=min(map(len, sequences))),
-            "Your rectangle is as wide as the shortest sequence, and the ends of all others are lost.",
-            "Padding loses nothing: every id of every sequence is in the result. Which sequence then "
-            "decides the width? (Beware of zip, too: it stops at the shortest.)",
         ),
         Mistake(
             "fixed_width",
