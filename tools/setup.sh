@@ -56,4 +56,16 @@ mkdir -p .venv/share/jupyter/lab/settings
 cat >.venv/share/jupyter/lab/settings/overrides.json <<'JSON'
 {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 JSON
+# nbgrader is there for a test; its menus would only puzzle a learner.
+mkdir -p .venv/etc/jupyter/labconfig
+cat >.venv/etc/jupyter/labconfig/page_config.json <<'JSON'
+{"disabledExtensions": {"@jupyter/nbgrader": true}}
+JSON
+cat >.venv/etc/jupyter/jupyter_server_config.json <<'JSON'
+{"ServerApp": {"jpserver_extensions": {
+  "nbgrader.server_extensions.assignment_list": false,
+  "nbgrader.server_extensions.course_list": false,
+  "nbgrader.server_extensions.formgrader": false,
+  "nbgrader.server_extensions.validate_assignment": false}}}
+JSON
 touch .venv/.ready
