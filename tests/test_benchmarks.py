@@ -57,3 +57,14 @@ def test_the_figures_of_imdb_are_the_recorded_ones():
         low, high = found[name]["interval"]
         assert f"| {found[name]['accuracy']:.1%} ({low:.1%} to {high:.1%}) |" in prose(README)
     assert f"{found['fine_tuned']['minutes']:.1f} |" in prose(README)
+
+
+def test_the_figures_of_grading_are_the_recorded_ones():
+    found = record("grade_class")
+    for name in ("NumPy", "Keras"):
+        ours, theirs = found[name], found[f"nbgrader, {name}"]["submissions a second"]
+        rates = (ours["submissions a second"], ours["submissions a second from then on"])
+        cells = [name, f"{ours['submissions']:,}", *(f"{rate:.1f}" for rate in rates), f"{theirs:.2f}"]
+        row = f"| {' | '.join(cells)} | {found[f'ratio, {name}']:.0f} |"
+        assert row in prose(README).splitlines()
+        assert f"{ours['seconds until the first result']:.0f}" in prose(README)
