@@ -1,6 +1,7 @@
 """The tools that write and execute notebooks."""
 
 import importlib.util
+import os
 import pathlib
 import re
 import sys
@@ -174,18 +175,20 @@ def test_execute_saves_outputs_and_a_second_run_changes_no_byte(monkeypatch, tmp
     path = tmp_path / "lesson.ipynb"
     clock = "import time; print(time.time_ns())"
     here = "import os, pathlib; print(pathlib.Path.cwd().name == " + repr(tmp_path.name) + ")"
-    data = "print(os.environ['COURSE_DATA'])"
+    data = "print(os.environ['COURSE_DATA'], os.environ['COURSE_PROGRESS'] != 'mine')"
     nbformat.write(book_of(clock, here, data, "print(1); print(2)", tags=[0]), path)
     monkeypatch.delenv("COURSE_DATA", raising=False)
+    monkeypatch.setenv("COURSE_PROGRESS", "mine")
 
     assert run(monkeypatch, "--check-only", path) == 0
+    assert os.environ["COURSE_PROGRESS"] == "mine"
     assert "differ from the saved ones" in capsys.readouterr().out
     assert not any(cell.outputs for cell in read(path).cells)
 
     assert run(monkeypatch, path) == 0
     assert "new outputs saved" in capsys.readouterr().out
     texts = [cell.outputs[0].text for cell in read(path).cells]
-    assert texts[1:] == ["True\n", "sample\n", "1\n2\n"]
+    assert texts[1:] == ["True\n", "sample True\n", "1\n2\n"]
     before = path.read_bytes()
 
     assert run(monkeypatch, path) == 0

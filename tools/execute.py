@@ -38,7 +38,9 @@ def execute(path, timeout=900):
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
     )
-    client.execute()
+    with tempfile.TemporaryDirectory() as folder:
+        # A learner's own progress is not touched by running the solutions.
+        client.execute(env={**os.environ, "COURSE_PROGRESS": str(pathlib.Path(folder) / "progress.json")})
     for cell in book.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -113,14 +115,6 @@ def main():
     parser.add_argument("--force", action="store_true", help="save even if no compared output changed")
     options = parser.parse_args()
     os.environ.setdefault("COURSE_DATA", "sample")
-    with tempfile.TemporaryDirectory() as folder:
-        # A learner's own progress is not touched by running the solutions.
-        os.environ["COURSE_PROGRESS"] = str(pathlib.Path(folder) / "progress.json")
-        raise SystemExit(execute_all(options))
-
-
-def execute_all(options):
-    """Returns whether a notebook failed."""
     failed = False
     for path in options.notebooks:
         start = time.monotonic()
@@ -146,7 +140,7 @@ def execute_all(options):
                     (folder / f"{path.stem[:2]}.png").write_bytes(figure)
                 state = "new outputs saved"
         print(f"{path}: {time.monotonic() - start:.0f} s, {state}")
-    return failed
+    raise SystemExit(failed)
 
 
 if __name__ == "__main__":

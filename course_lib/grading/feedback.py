@@ -136,7 +136,7 @@ def explain(question, expectation, outputs, digest=None, errors=(), printed=()):
         expectation: Of `judge.expected`.
         outputs: One entry per call, a list of arrays or `judge.Raised`.
         digest: Of the answer's code: only a changed answer is a second try.
-        errors: The exceptions behind the latter, for their tracebacks.
+        errors: The exception behind each `Raised`, for its traceback, else None.
         printed: What each call printed.
 
     Returns:

@@ -35,9 +35,8 @@ STATUSES = (
     "grader error",
 )
 MESSAGE_CHARACTERS = 1_000
-_VARYING = re.compile(
-    r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?"
-)  # Addresses, the sandbox's folder.
+# Addresses, and the sandbox's folder.
+_VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?")
 # Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
 
@@ -349,7 +348,6 @@ class _Grader:
         from course_lib.grading import sandbox
 
         wanted = only is None or self.question.id in only
-
         return sandbox.Task(
             name=self.question.function,
             source=submission.answers.sources[self.question.grade_id],

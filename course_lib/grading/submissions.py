@@ -24,9 +24,8 @@ from course_lib import questions
 
 NOTEBOOK_BYTES = 20 * 2**20
 ANSWER_CHARACTERS = 200_000
-BRACKETS = (
-    1_000_000  # Of JSON lists and objects: 20 MB of "[]," would become half a gigabyte of Python lists.
-)
+# JSON's lists and objects: 20 MB of "[]," would become half a gigabyte of Python lists.
+BRACKETS = 1_000_000
 ARCHIVE_BYTES = 100 * 2**20  # Of a zip inside a zip.
 DIRECTORY_BYTES = 8 * 2**20  # The table of contents of a zip, some 100 bytes per member.
 MEMBERS = 20_000  # Of a zip that is named on the command line and so may hold a class.
