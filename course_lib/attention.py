@@ -49,7 +49,7 @@ def softmax(scores, axis=-1, mask=None):
     return ops.cast(exponentials / ops.where(total == 0.0, 1.0, total), dtype)
 
 
-def scaled_dot_product_attention(query, key, value, mask=None, return_weights=False):
+def scaled_dot_product_attention(query, key, value, mask=None, return_weights=False, dropout=None):
     """Computes softmax(query keyᵀ / √d) value: for each query, an average of the values, weighted by fit.
 
     Args:
@@ -59,10 +59,12 @@ def scaled_dot_product_attention(query, key, value, mask=None, return_weights=Fa
         mask: Boolean tensor that broadcasts to `(..., query_length, key_length)`, True where the query may
             attend to the key. None means everywhere.
         return_weights: Whether to return the weights too.
+        dropout: None, or a function that is applied to the weights before they average the values.
 
     Returns:
         Tensor of shape `(..., query_length, value_depth)`; with `return_weights`, a tuple of it and the
-        weights, of shape `(..., query_length, key_length)`. The dtype is what the three inputs promote to.
+        weights before dropout, of shape `(..., query_length, key_length)`. The dtype is what the three inputs
+        promote to.
 
     Raises:
         ValueError: If the shapes do not fit together, or `mask` is not boolean.
@@ -70,7 +72,7 @@ def scaled_dot_product_attention(query, key, value, mask=None, return_weights=Fa
     query, key, value, dtype = _in_one_dtype(query, key, value)
     _check_shapes(query, key, value)
     weights = _weights(query, key, mask)
-    output = ops.cast(ops.matmul(weights, value), dtype)
+    output = ops.cast(ops.matmul(weights if dropout is None else dropout(weights), value), dtype)
     return (output, ops.cast(weights, dtype)) if return_weights else output
 
 
@@ -241,24 +243,30 @@ def multiplications(length, depth, projections=False):
 class MultiHeadAttention(keras.layers.Layer):
     """Multi-head attention from the functions above, called as `keras.layers.MultiHeadAttention` is.
 
-    It has no dropout, grouped heads or fused kernel: to train a large model, use the Keras layer.
+    It has no grouped heads or fused kernel: to train a large model, use the Keras layer.
 
     Args:
         num_heads: Number of heads.
         key_dim: Depth of each head.
         use_bias: Whether the four projections have a bias.
+        dropout: Share of the attention weights that is set to zero in training.
+        kernel_initializer: Initializer of the four kernels.
         **kwargs: `name`, `dtype` and so on, as for any layer.
 
     Raises:
         ValueError: If `num_heads` or `key_dim` is not a positive integer.
     """
 
-    def __init__(self, num_heads, key_dim, use_bias=True, **kwargs):
+    def __init__(
+        self, num_heads, key_dim, use_bias=True, dropout=0.0, kernel_initializer="glorot_uniform", **kwargs
+    ):
         super().__init__(**kwargs)
         _check_positive(num_heads=num_heads, key_dim=key_dim)
         self.num_heads = num_heads
         self.key_dim = key_dim
         self.use_bias = use_bias
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
 
     def build(self, query_shape, value_shape, key_shape=None):
@@ -268,9 +276,18 @@ class MultiHeadAttention(keras.layers.Layer):
         self.key_dense = self._dense(depth, "key", key_shape or value_shape)
         self.value_dense = self._dense(depth, "value", value_shape)
         self.output_dense = self._dense(query_shape[-1], "attention_output", (*query_shape[:-1], depth))
+        # Without autocast it takes the weights as they are computed, in float32 also in half precision.
+        self.weights_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, autocast=False)
 
     def _dense(self, units, name, input_shape):
-        dense = keras.layers.Dense(units, use_bias=self.use_bias, name=name, dtype=self.dtype_policy)
+        dense = keras.layers.Dense(
+            units,
+            use_bias=self.use_bias,
+            # One object for all four would give them the same numbers.
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
         dense.build(input_shape)
         return dense
 
@@ -283,6 +300,7 @@ class MultiHeadAttention(keras.layers.Layer):
         attention_mask=None,
         return_attention_scores=False,
         use_causal_mask=False,
+        training=None,
     ):
         """Lets every query attend to the keys, once per head.
 
@@ -295,10 +313,11 @@ class MultiHeadAttention(keras.layers.Layer):
             attention_mask: Boolean tensor that broadcasts to `(..., query_length, key_length)`.
             return_attention_scores: Whether to return the weights too.
             use_causal_mask: Whether to hide later positions.
+            training: Whether dropout is on.
 
         Returns:
-            Tensor of the shape of `query`; with `return_attention_scores`, a tuple of it and the weights, of
-            shape `(..., num_heads, query_length, key_length)`.
+            Tensor of the shape of `query`; with `return_attention_scores`, a tuple of it and the weights
+            before dropout, of shape `(..., num_heads, query_length, key_length)`.
         """
         query = split_heads(self.query_dense(query), self.num_heads)
         key = split_heads(self.key_dense(value if key is None else key), self.num_heads)
@@ -311,7 +330,9 @@ class MultiHeadAttention(keras.layers.Layer):
         if use_causal_mask:
             masks.append(_causal_mask(ops.shape(query)[-2], ops.shape(key)[-2]))
         mask = functools.reduce(ops.logical_and, masks) if masks else None
-        output, weights = scaled_dot_product_attention(query, key, value, mask, return_weights=True)
+        output, weights = scaled_dot_product_attention(
+            query, key, value, mask, True, lambda each: self.weights_dropout(each, training=training)
+        )
         output = self.output_dense(join_heads(output))
         return (output, weights) if return_attention_scores else output
 
@@ -345,7 +366,13 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def get_config(self):
         """Returns the arguments that make the same layer again."""
-        config = {"num_heads": self.num_heads, "key_dim": self.key_dim, "use_bias": self.use_bias}
+        config = {
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "use_bias": self.use_bias,
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
         return {**super().get_config(), **config}
 
 

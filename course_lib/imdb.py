@@ -670,32 +670,53 @@ def batches(
     Raises:
         ValueError: If there is not one label per text, or as `encode`.
     """
-    import tensorflow as tf
-
     if len(texts) != len(labels):
         raise ValueError(f"There must be one label per text. Received: {len(texts)} and {len(labels)}")
     sequences = encode(texts, tokenizer, sequence_length, how)
-    lengths, labels = [len(sequence) for sequence in sequences], np.asarray(labels, dtype="int32")
     # One step for all lengths lets any review stand beside any other.
-    width, step = (None, multiple) if by_length else (sequence_length, sequence_length)
+    length, multiple = (None, multiple) if by_length else (sequence_length, sequence_length)
+    return batch_sequences(sequences, labels, batch_size, length, shuffle, seed, multiple)
+
+
+def batch_sequences(
+    sequences, labels, batch_size=32, length=None, shuffle=False, seed=0, multiple=16, segments=None
+):
+    """Padded batches of token ids, as `batches` gives them of texts.
+
+    Args:
+        sequences: Lists of token ids.
+        labels: One label per sequence.
+        batch_size: Sequences per batch.
+        length: Width of all batches; None pads each to its own, and puts sequences of about equal length
+            together.
+        shuffle: Whether to mix anew in every epoch.
+        seed: Seed of the shuffle.
+        multiple: Sequences mix within a step of this many tokens; widths of batches are multiples of it.
+        segments: Lists of segment ids, as long as the sequences; None means 0 everywhere.
+
+    Returns:
+        As `batches`.
+    """
+    import tensorflow as tf
+
+    lengths, labels = [len(sequence) for sequence in sequences], np.asarray(labels, dtype="int32")
     epochs = itertools.count(seed)
 
     def generate():
-        for index in batches_by_length(lengths, batch_size, step, next(epochs) if shuffle else None):
-            token_ids, padding_mask = pad([sequences[i] for i in index], width, step)
-            x = {
-                "token_ids": token_ids,
-                "padding_mask": padding_mask,
-                "segment_ids": np.zeros_like(token_ids),
-            }
+        for index in batches_by_length(lengths, batch_size, multiple, next(epochs) if shuffle else None):
+            token_ids, padding_mask = pad([sequences[i] for i in index], length, multiple)
+            segment_ids = np.zeros_like(token_ids)
+            if segments is not None:
+                segment_ids, _ = pad([segments[i] for i in index], length, multiple)
+            x = {"token_ids": token_ids, "padding_mask": padding_mask, "segment_ids": segment_ids}
             yield x, labels[index]
 
     spec = {"token_ids": "int32", "padding_mask": "bool", "segment_ids": "int32"}
-    spec = {name: tf.TensorSpec((None, width), dtype) for name, dtype in spec.items()}
+    spec = {name: tf.TensorSpec((None, length), dtype) for name, dtype in spec.items()}
     dataset = tf.data.Dataset.from_generator(
         generate, output_signature=(spec, tf.TensorSpec((None,), "int32"))
     )
-    count = -(-len(texts) // batch_size)
+    count = -(-len(sequences) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
 
 

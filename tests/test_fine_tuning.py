@@ -294,18 +294,9 @@ TEXTS = [
 LABELS = np.array([1, 1, 1, 0, 0, 0] * 4)
 
 
-@pytest.fixture(scope="module")
-def vocabulary():
-    """Skips where the tokenizer, which comes with the weights, is not there."""
-    try:
-        return weights.tokenizer_file()
-    except weights.WeightsError as error:
-        pytest.skip(f"no pretrained weights: {error}")
-
-
 @backend
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_fine_tuning_learns_a_word_and_restores_the_best_epoch(vocabulary, optimizer):
+def test_fine_tuning_learns_a_word_and_restores_the_best_epoch(minilm, optimizer):
     model = fine_tuning.classifier(small_backbone(), dropout=0.0)
     train = imdb.batches(TEXTS, LABELS, batch_size=8, sequence_length=32, shuffle=True)
     history = fine_tuning.fine_tune(
@@ -324,7 +315,7 @@ def test_fine_tuning_learns_a_word_and_restores_the_best_epoch(vocabulary, optim
 
 
 @backend
-def test_predict_keeps_the_order_of_the_texts(vocabulary):
+def test_predict_keeps_the_order_of_the_texts(minilm):
     model = fine_tuning.classifier(small_backbone())
     together = fine_tuning.predict(model, TEXTS[:6], batch_size=4, sequence_length=32)
     alone = np.concatenate([fine_tuning.predict(model, [text], sequence_length=32) for text in TEXTS[:6]])
@@ -334,7 +325,7 @@ def test_predict_keeps_the_order_of_the_texts(vocabulary):
 
 
 @backend
-def test_features_and_head_on_the_frozen_encoder(vocabulary):
+def test_features_and_head_on_the_frozen_encoder(minilm):
     backbone = small_backbone(dtype="mixed_bfloat16")
     found = fine_tuning.features(backbone, TEXTS, sequence_length=32)
     assert found.shape == (24, 16)
@@ -343,7 +334,7 @@ def test_features_and_head_on_the_frozen_encoder(vocabulary):
 
 
 @backend
-def test_weights_saved_and_reloaded_give_the_same_logits(tmp_path, vocabulary):
+def test_weights_saved_and_reloaded_give_the_same_logits(tmp_path, minilm):
     model = fine_tuning.classifier(small_backbone())
     logits = fine_tuning.predict(model, TEXTS[:3], sequence_length=32)
     model.save_weights(tmp_path / "model.weights.h5")
@@ -430,7 +421,7 @@ def test_mcnemar_counts_only_disagreements():
 @pytest.mark.skipif(
     not os.environ.get("COURSE_IMDB"), reason="needs COURSE_IMDB: an IMDB archive or aclImdb folder"
 )
-def test_fine_tuning_on_real_reviews(vocabulary):
+def test_fine_tuning_on_real_reviews(minilm):
     corpus = imdb.load("imdb", verbose=False)
     train, test = (split.texts[:n] for split, n in [(corpus.train, 600), (corpus.test, 500)])
     keras.utils.set_random_seed(0)

