@@ -67,8 +67,8 @@ def table(found):
         runs = [run for run in found["runs"] if run["model"] == name]
         right = [run["test"] for run in runs]
         share = f"{statistics.mean(right):.1%} ({min(right):.1%} to {max(right):.1%})"
-        slower = statistics.median(run["seconds"] for run in runs) / base
-        rows.append(f"| {shown} | {runs[0]['parameters']:,} | {share} | {slower:.1f} |")
+        slower = min(run["seconds"] for run in runs) / base
+        rows.append(f"| {shown} | {runs[0]['parameters']:,} | {share} | {slower:.0f} |")
     return "\n".join(rows)
 
 
@@ -101,7 +101,7 @@ def main():
             model = classifier(name, options, len(pieces))
             optimizer = keras.optimizers.Adam(options.learning_rate)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            model.compile(optimizer, loss, ["accuracy"], jit_compile=False)
+            model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
             train = batches(texts, labels, shuffle=True, seed=seed)
             best, seconds, curve = None, 0.0, []
             for _ in range(options.epochs):

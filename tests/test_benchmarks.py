@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import math
 import pathlib
+import re
 
 import nbformat
 
@@ -28,7 +30,8 @@ def prose(path):
 
 
 README = ROOT / "benchmarks" / "README.md"
-LESSON = ROOT / "notebooks" / "05_fine_tuning.ipynb"
+NOTEBOOKS = ROOT / "notebooks"
+LESSON = NOTEBOOKS / "05_fine_tuning.ipynb"
 
 
 def test_the_tables_of_the_sample_are_the_recorded_ones():
@@ -57,6 +60,52 @@ def test_the_figures_of_imdb_are_the_recorded_ones():
         low, high = found[name]["interval"]
         assert f"| {found[name]['accuracy']:.1%} ({low:.1%} to {high:.1%}) |" in prose(README)
     assert f"{found['fine_tuned']['minutes']:.1f} |" in prose(README)
+
+
+def test_the_table_of_three_classifiers_is_the_recorded_one():
+    rows = load("encoder_imdb").table(record("encoder_imdb")).splitlines()
+    for path in (README, NOTEBOOKS / "03_transformer.ipynb"):
+        assert set(rows) <= set(prose(path).splitlines())
+
+
+def test_the_figures_of_pretraining_are_the_recorded_ones():
+    found, long = record("pretrain_imdb"), record("pretrain_imdb_long")
+    lesson = NOTEBOOKS / "04_pretraining.ipynb"
+    rows = [row for row in load("pretrain_imdb").tables(found).splitlines() if row]
+    for path in (README, lesson):
+        assert set(rows) <= set(prose(path).splitlines())
+    cells = [cell.source for cell in nbformat.read(lesson, as_version=4).cells]
+    values = {}
+    for cell in cells:
+        for name in ("RECORDED = ", "RECORDED_ACCURACY = "):
+            if name in cell:
+                exec(cell[cell.index(name) :], values)
+    shown = {"16 tokens, then 128": found, "128 tokens from the start": long}
+    assert values["RECORDED"] == {
+        name: " ".join(f"{row['loss']:.2f}" for row in run["pretraining"]["curve"])
+        for name, run in shown.items()
+    }
+    assert (found["settings"]["part"], found["settings"]["short"], long["settings"]["short"]) == (400, 10, 0)
+    for start, groups in values["RECORDED_ACCURACY"].items():
+        for labels, group in zip(found["settings"]["labels"], groups, strict=True):
+            runs = [run for run in found["runs"] if (run["labels"], run["start"]) == (labels, start)]
+            for seed, accuracy in enumerate(group):
+                best = max((r for r in runs if r["seed"] == seed), key=lambda r: r["validation"])
+                assert best["test"] == accuracy
+    last = found["pretraining"]["curve"][-1]
+    text = " ".join(prose(lesson).split())
+    assert f"After {last['minutes']:.0f} minutes" in text
+    assert f"{last['val_accuracy']:.0%} and perplexity {math.exp(last['val_loss']):.0f}," in text
+    assert f"right in {found['shared words']['share']:.0%} of the comparisons" in text
+    unigram, plateau = found["unigram loss"], long["pretraining"]["curve"][-1]["loss"]
+    assert f"the loss is {plateau:.2f} (a unigram's: {unigram:.2f})" in text
+    for word in ("two", "actor", "great", "bad", "best"):
+        assert f"*{word}*: {', '.join(found['neighbours'][word][:3])}" in text
+    lesson_05 = load("fine_tune_sample").tables(record("fine_tune_sample"))
+    for share in re.findall(
+        r"reaches ([\d.]+%) in lesson 05, with the published ones ([\d.]+%)", text.replace(" %", "%")
+    )[0]:
+        assert share in lesson_05
 
 
 def test_the_figures_of_grading_are_the_recorded_ones():

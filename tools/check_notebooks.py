@@ -18,7 +18,7 @@ import rich.console
 import rich.table
 
 GIBIBYTES = 4.0
-MINUTES = {"default": 2, "05_fine_tuning": 6}
+MINUTES = {"default": 2, "03_transformer": 4, "04_pretraining": 6, "05_fine_tuning": 6}
 TOTAL_MINUTES = 30
 
 
