@@ -101,10 +101,10 @@ def pretrain(options, corpus, tokenizer):
         )
         return pretraining.masked(texts.repeat() if shuffle else texts, vocabulary, seed=seed)
 
-    # More reviews than the short sequences can use would only take memory.
     train = batches(corpus.unsup.texts, 128, 16, seed=len(done))
     left = options.part * max(0, options.short - len(done))
     if left:
+        # More reviews than the short sequences can use would only take memory.
         short = batches(corpus.unsup.texts[:16000], 16, 64, seed=len(done))
         train = short.take(left).concatenate(train)
 
@@ -297,7 +297,8 @@ def main():
     result["unigram loss"] = unigram(corpus, tokenizer)
     result["neighbours"] = neighbours(options, tokenizer)
     result["shared words"] = shared_words(corpus)
-    result["peak memory (GB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    scale = 1e9 if sys.platform == "darwin" else 1e6
+    result["peak memory (GB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 2)
     with runtime.atomic_write(options.output) as path:
         path.write_text(json.dumps(result, indent=1) + "\n")
     if options.labels:

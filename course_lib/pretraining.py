@@ -534,8 +534,7 @@ def fill(model, tokenizer, text, top=5):
         "padding_mask": np.ones_like(token_ids),
         "mask_positions": positions[None].astype("int32"),
     }
-    logits = model(x, training=False)
-    logits = logits["masked"] if isinstance(logits, dict) else logits
+    logits = model(x, training=False)["masked"]
     probabilities = ops.convert_to_numpy(ops.softmax(logits))[0]
     best = np.argsort(-probabilities, kind="stable")[:, :top]
     return [
