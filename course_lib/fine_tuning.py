@@ -6,6 +6,8 @@ explains is written out (schedule, loss, AdamW's step, LoRA, macro F1); training
 """
 
 import dataclasses
+import hashlib
+import os
 import re
 
 import keras
@@ -14,7 +16,7 @@ import sklearn.metrics
 from keras import ops
 from scipy.stats import binomtest
 
-from course_lib import imdb
+from course_lib import imdb, runtime
 
 NOT_DECAYED = ("bias", "gamma", "beta", "layer_norm", "lora")
 
@@ -282,6 +284,59 @@ def fine_tune(model, train, validation=None, epochs=4, patience=None, callbacks=
     return model.fit(
         train, validation_data=validation, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0
     )
+
+
+def reviewer(model, corpus, limit=800, epochs=5, batch_size=16, sequence_length=128, seed=0, **recipe):
+    """Fine-tunes a classifier on reviews, or takes the weights that the same training left in the cache.
+
+    Lessons from 06 on start with it. The same training is one from the same weights, on the same texts, with
+    the same settings and versions.
+
+    Args:
+        model: A `classifier`; its token embeddings are frozen.
+        corpus: An `imdb.Corpus`.
+        limit: Most training reviews; as many as a quarter of it for validation.
+        epochs: As in `fine_tune`.
+        batch_size: Reviews per step.
+        sequence_length: Tokens per review; longer ones lose their middle.
+        seed: Of order and dropout.
+        **recipe: As in `compile_classifier`.
+
+    Returns:
+        Whether it was trained now. False means that the weights come from the cache.
+    """
+    parts = [(corpus.train, limit), (corpus.validation, limit // 4)]
+    data = [(part.texts[:count], np.asarray(part.labels[:count])) for part, count in parts]
+    settings = [epochs, batch_size, sequence_length, seed, sorted(recipe.items())]
+    digest = hashlib.sha256(repr([settings, keras.__version__, keras.backend.backend()]).encode())
+    for texts, labels in data:
+        digest.update(repr([list(texts), labels.tolist()]).encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    path = runtime.cache_dir() / f"reviewer-{digest.hexdigest()[:16]}.weights.h5"
+    freeze_embeddings(model)
+    plain = keras.Model(
+        model.input, model.output
+    )  # Without an optimizer, whose state the file need not hold.
+    if path.is_file():
+        try:
+            plain.load_weights(path)
+            return False
+        except (OSError, KeyError, ValueError):  # A damaged file is made anew.
+            path.unlink()
+    form = {"batch_size": batch_size, "sequence_length": sequence_length, "how": "both"}
+    train = imdb.batches(*data[0], shuffle=True, seed=seed, **form)
+    keras.utils.set_random_seed(seed)
+    fine_tune(model, train, imdb.batches(*data[1], **form), epochs=epochs, **recipe)
+    part = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        plain.save_weights(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    model.compile()  # Lets go of the optimizer.
+    runtime.release_memory()
+    return True
 
 
 def early_stopping(losses, patience=1, min_delta=0.0):

@@ -236,9 +236,9 @@ class EncoderBlock(keras.layers.Layer):
             **policy,
         )
         self.attention.build(x_shape, x_shape)
-        self.intermediate_dense = _dense(self.intermediate_dim, self.spread, "intermediate_dense", **policy)
+        self.intermediate_dense = self.feed_forward_dense(self.intermediate_dim, "intermediate_dense")
         self.intermediate_dense.build(x_shape)
-        self.output_dense = _dense(width, self.spread, "output_dense", **policy)
+        self.output_dense = self.feed_forward_dense(width, "output_dense")
         self.output_dense.build((*x_shape[:-1], self.intermediate_dim))
         self.attention_norm = _norm("attention_norm", **policy)
         self.attention_norm.build(x_shape)
@@ -246,6 +246,10 @@ class EncoderBlock(keras.layers.Layer):
         self.output_norm.build(x_shape)
         self.attention_dropout = keras.layers.Dropout(self.dropout, **policy)
         self.output_dropout = keras.layers.Dropout(self.dropout, **policy)
+
+    def feed_forward_dense(self, units, name):
+        """One of the two dense layers; lesson 06 puts another kind in its place."""
+        return _dense(units, self.spread, name, dtype=self.dtype_policy)
 
     def call(self, x, mask=None, training=None):
         """Applies the layer.

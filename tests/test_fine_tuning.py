@@ -1,5 +1,6 @@
 """Fine-tuning: pieces against Keras, scikit-learn and float64 NumPy; the recipe on a small network; IMDB."""
 
+import dataclasses
 import math
 import os
 
@@ -11,7 +12,7 @@ import sklearn.metrics
 from hypothesis import strategies as st
 from keras import ops
 
-from course_lib import fine_tuning, imdb, weights
+from course_lib import fine_tuning, imdb, transformer, weights
 
 backend = pytest.mark.backend
 
@@ -431,3 +432,37 @@ def test_fine_tuning_on_real_reviews(minilm):
     found = fine_tuning.evaluate(corpus.test.labels[:500], fine_tuning.predict(model, test, how="tail"))
     # Chance is 0.5; two passes over 600 reviews give about 0.8.
     assert found.interval[0] > 0.6, found
+
+
+# The classifier that later lessons start with
+
+
+@pytest.fixture
+def small_reviews(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    corpus = imdb.load("sample", verbose=False)
+    return dataclasses.replace(
+        corpus,
+        train=dataclasses.replace(corpus.train, texts=corpus.train.texts[:6], labels=corpus.train.labels[:6]),
+    )
+
+
+def small_classifier():
+    keras.utils.set_random_seed(5)
+    return fine_tuning.classifier(transformer.encoder(30522, 1, 2, 8, 16, max_length=16))
+
+
+def test_a_reviewer_is_trained_once_and_then_taken_from_the_cache(small_reviews, tmp_path):
+    form = {"limit": 6, "epochs": 1, "batch_size": 3, "sequence_length": 16}
+    first, second, third = small_classifier(), small_classifier(), small_classifier()
+    assert fine_tuning.reviewer(first, small_reviews, **form)
+    (path,) = tmp_path.glob("reviewer-*.h5")
+    assert not fine_tuning.reviewer(second, small_reviews, **form)
+    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert fine_tuning.reviewer(small_classifier(), small_reviews, learning_rate=1e-3, **form)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert fine_tuning.reviewer(third, small_reviews, **form)
+    assert len(list(tmp_path.glob("*reviewer-*"))) == 2
+    for mine, theirs in zip(first.get_weights(), third.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)

@@ -148,11 +148,11 @@ def test_ending(path):
 def test_ignored_outputs_are_asserted(path):
     book = read(path)
     assert not unasserted(book)
-    # Strict comparison is the rule; lesson 05 trains, so most of what it prints is the machine's.
+    # Strict comparison is the rule; lessons 05 to 07 train a network first, so most of what they print is the
+    # machine's.
     share = sum(IGNORED in tags(cell) for cell in code_cells(book)) / len(code_cells(book))
-    assert share <= (0.6 if path.stem == "05_fine_tuning" else 0.34), (
-        f"{share:.0%} of the cells are not compared"
-    )
+    trained = path.stem in ("05_fine_tuning", "06_pruning", "07_quantization")
+    assert share <= (0.65 if trained else 0.34), f"{share:.0%} of the cells are not compared"
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)

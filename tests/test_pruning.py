@@ -263,3 +263,422 @@ def test_a_smaller_encoder_is_saved_and_loaded(tmp_path):
 def test_what_cannot_be_kept_is_refused(heads, neurons, message):
     with pytest.raises(ValueError, match=message):
         pruning.keep(encoder(), heads, neurons)
+
+
+# Masks in a file, one kernel at a time
+
+
+def test_masks_are_saved_and_restored(tmp_path):
+    model = network()
+    masks = pruning.magnitude_masks(pruning.kernels(model), 0.37)
+    pruning.save_masks(tmp_path / "masks.npz", masks)
+    restored = pruning.load_masks(tmp_path / "masks.npz")
+    assert list(restored) == list(masks)
+    for path, mask in masks.items():
+        np.testing.assert_array_equal(restored[path], mask)
+        assert restored[path].dtype == bool
+    pruning.apply_masks(model, restored)
+    assert set(zeros(model).values()) == {round(0.37 * 128) / 128, round(0.37 * 32) / 32}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
+def test_a_file_without_masks_is_refused(tmp_path, content):
+    path = tmp_path / "masks.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="holds no masks"):
+        pruning.load_masks(path)
+
+
+def test_a_file_with_other_arrays_or_pickles_is_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    np.savez(tmp_path / "pickle.npz", shapes=np.array([{"a": 1}], dtype=object))
+    for name in ("other.npz", "pickle.npz"):
+        with pytest.raises(ValueError, match="holds no masks"):
+            pruning.load_masks(tmp_path / name)
+
+
+def test_masks_that_were_there_survive_a_failed_save(tmp_path):
+    path = tmp_path / "masks.npz"
+    pruning.save_masks(path, {"a": np.ones((2, 2), bool)})
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        pruning.save_masks(path, {1.5: np.ones((2, 2), bool), ("no", "key"): np.ones(2, bool)})
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["masks.npz"]
+
+
+def test_sensitivity_prunes_one_kernel_at_a_time():
+    model = network()
+    before = [ops.convert_to_numpy(weight).copy() for weight in model.weights]
+    found = pruning.sensitivity(model, lambda: sum(value > 0 for value in zeros(model).values()), [0.25, 0.5])
+    assert list(found) == list(pruning.kernels(model))
+    assert list(found.values()) == [[1, 1], [1, 1]]
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(weight), value)
+
+
+def test_sensitivity_restores_the_kernel_after_an_error():
+    model = network()
+    before = zeros(model)
+
+    def fails():
+        raise RuntimeError("no data")
+
+    with pytest.raises(RuntimeError, match="no data"):
+        pruning.sensitivity(model, fails, [0.5])
+    assert zeros(model) == before
+
+
+# Movement
+
+
+def trained(sparsity=0.75, epochs=4, dropout=0.0, seed=0):
+    keras.utils.set_random_seed(seed)
+    inner = keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(16, activation="relu"),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(2),
+        ]
+    )
+    model = pruning.Movement(inner)
+    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x, y = data()
+    callback = pruning.MovementPruning(sparsity, end=12, every=2)
+    history = model.fit(x, y, epochs=epochs, batch_size=16, verbose=0, callbacks=[callback]).history
+    return model, inner, x, history
+
+
+def test_movement_prunes_and_strip_leaves_a_plain_model():
+    model, inner, x, history = trained()
+    assert {float(np.mean(~mask)) for mask in model.masks.values()} == {0.75}
+    masked = model.predict(x, verbose=0)
+    plain = model.strip()
+    assert plain is inner
+    assert set(zeros(plain).values()) == {0.75}
+    np.testing.assert_allclose(plain.predict(x, verbose=0), masked, atol=1e-6)
+    assert len(plain.weights) == 4
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_movement_moves_the_seed_of_dropout():
+    model, inner, x, _ = trained(dropout=0.5)
+    state = [v for v in inner.non_trainable_variables if "seed" in v.path]
+    assert state
+    before = ops.convert_to_numpy(state[0]).copy()
+    first, second = (ops.convert_to_numpy(model(x, training=True)) for _ in range(2))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(ops.convert_to_numpy(state[0]), before)
+
+
+def test_scores_get_the_gradient_of_the_masked_weight_times_the_weight():
+    inner = network()
+    model = pruning.Movement(inner)
+    model.choose(0.5)
+    x, y = data()
+    model(x)  # Builds it.
+    path, kernel = next(iter(pruning.kernels(inner).items()))
+    scores = model._scores[path]
+    target = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    (gradient,) = pruning._gradients(model, x, y, target, [scores])
+    masked = network()
+    for mine, theirs in zip(masked.weights, inner.weights, strict=True):
+        mine.assign(theirs)
+    pruning.apply_masks(
+        masked,
+        dict(zip(pruning.kernels(masked), model.masks.values(), strict=True)),
+    )
+    (expected,) = pruning._gradients(masked, x, y, target, [masked.layers[0].kernel])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(gradient),
+        ops.convert_to_numpy(expected) * ops.convert_to_numpy(kernel),
+        atol=1e-6,
+    )
+
+
+def test_movement_pruning_refuses_a_plain_model_and_a_short_training():
+    x, y = data()
+    model = network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match=r"Movement\(model\)"):
+        model.fit(x, y, verbose=0, callbacks=[pruning.MovementPruning(0.5, end=2)])
+    model = pruning.Movement(network())
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="ends at 50"):
+        model.fit(x, y, verbose=0, callbacks=[pruning.MovementPruning(0.5, end=50)])
+    with pytest.raises(ValueError, match="share"):
+        pruning.MovementPruning(1.2, end=10)
+
+
+# KerasHub, fewer neurons and blocks
+
+
+def hub():
+    keras.utils.set_random_seed(1)
+    return keras_hub.models.BertBackbone(50, 3, 4, 16, 32, max_sequence_length=20)
+
+
+def tokens(count=3, length=7):
+    rng = np.random.default_rng(0)
+    mask = np.ones((count, length), "int32")
+    mask[0, 4:] = 0
+    return {
+        "token_ids": rng.integers(50, size=(count, length)).astype("int32"),
+        "segment_ids": np.zeros((count, length), "int32"),
+        "padding_mask": mask,
+    }
+
+
+def test_a_keras_hub_bert_becomes_an_encoder():
+    backbone, inputs = hub(), tokens()
+    encoder = pruning.from_keras_hub(backbone)
+    for name, expected in backbone(inputs).items():
+        got = ops.convert_to_numpy(encoder(inputs)[name])
+        np.testing.assert_allclose(got, ops.convert_to_numpy(expected), atol=2e-5)
+
+
+def test_another_network_is_no_bert():
+    with pytest.raises(ValueError, match="BertBackbone is needed"):
+        pruning.from_keras_hub(network())
+
+
+def test_most_important_keeps_a_share_of_each_block():
+    importance = {"a": np.array([0.1, 0.4, 0.3, 0.4]), "b": np.array([1.0, 0.0, 2.0, 3.0])}
+    assert pruning.most_important(importance, 0.5) == {"a": [1, 3], "b": [2, 3]}
+    assert pruning.most_important(importance, 0.01) == {"a": [1], "b": [3]}
+    with pytest.raises(ValueError, match="at most 1"):
+        pruning.most_important(importance, 1.2)
+
+
+def test_importance_of_neurons_is_the_derivative_by_a_factor_before_each():
+    model, inputs = pruning.from_keras_hub(hub()), tokens(1, 5)
+
+    def loss(y, outputs):
+        return ops.sum(outputs["sequence_output"] * y)
+
+    y = np.random.default_rng(1).normal(size=(1, 5, 16)).astype("float32")
+    importance = pruning.neuron_importance(model, [(inputs, y)], loss)
+    block = transformer.blocks(model)[1]
+    kernel = ops.convert_to_numpy(block.output_dense.kernel).copy()
+    step, values = 1e-2, []
+    for factor in (1 + step, 1 - step):
+        changed = kernel.copy()
+        changed[3] *= factor
+        block.output_dense.kernel.assign(changed)
+        values.append(float(loss(y, model(inputs))))
+    block.output_dense.kernel.assign(kernel)
+    assert importance[block.name].shape == (32,)
+    assert importance[block.name][3] == pytest.approx(
+        abs(values[0] - values[1]) / (2 * step), rel=0.02, abs=1e-3
+    )
+
+
+def test_dropped_blocks_are_passed_over():
+    model, inputs = pruning.from_keras_hub(hub()), tokens()
+    smaller = pruning.drop_blocks(model, ["transformer_layer_1"])
+    assert [block.name for block in transformer.blocks(smaller)] == [
+        "transformer_layer_0",
+        "transformer_layer_2",
+    ]
+    assert smaller.count_params() < model.count_params()
+    states = transformer.hidden_states(model, inputs)
+    last = transformer.blocks(model)[2](states[1], mask=inputs["padding_mask"])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(smaller(inputs)["sequence_output"]), ops.convert_to_numpy(last), atol=1e-5
+    )
+    for dropped in (["other"], [block.name for block in transformer.blocks(model)]):
+        with pytest.raises(ValueError, match="not all"):
+            pruning.drop_blocks(model, dropped)
+
+
+@examples
+@hypothesis.given(seed=st.integers(0, 99), kept=st.sets(st.integers(0, 3), min_size=1))
+def test_keep_heads_is_what_attention_without_the_others_computes(seed, kept):
+    rng = np.random.default_rng(seed)
+    query, key, value = rng.normal(size=(3, 6, 8))
+    output = rng.normal(size=(8, 6))
+    x = rng.normal(size=(5, 6))
+
+    def attend(query, key, value, output, heads):
+        total = 0
+        for q, k, v, o in zip(
+            *(np.split(x @ each, heads, axis=1) for each in (query, key, value)),
+            np.split(output, heads),
+            strict=True,
+        ):
+            weights = np.exp(q @ k.T)
+            total = total + weights / weights.sum(axis=1, keepdims=True) @ v @ o
+        return total
+
+    kept = sorted(kept)
+    masked = output.copy()
+    masked.reshape(4, 2, 6)[[head for head in range(4) if head not in kept]] = 0
+    smaller = pruning.keep_heads(query, key, value, output, 4, kept)
+    np.testing.assert_allclose(
+        attend(*smaller, len(kept)), attend(query, key, value, masked, 4), rtol=1e-9, atol=1e-9
+    )
+
+
+# Filters
+
+
+def pictures(normalised=False):
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(6, 3, padding="same", name="one"),
+            *([keras.layers.BatchNormalization()] if normalised else []),
+            keras.layers.ReLU(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(5, 3, padding="same", activation="relu", name="two"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7, activation="relu"),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_removed_filters_compute_what_zeroed_ones_did(normalised):
+    model, kept = pictures(normalised), {"one": [0, 2, 5], "two": [1, 4]}
+    smaller = pruning.keep_filters(model, kept)
+    for name, filters in kept.items():
+        layer = model.get_layer(name)
+        gone = [i for i in range(layer.filters) if i not in filters]
+        kernel, bias = layer.get_weights()
+        kernel[..., gone], bias[gone] = 0, 0
+        layer.set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype("float32")
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(smaller(x)), ops.convert_to_numpy(model(x)), rtol=1e-4, atol=1e-5
+    )
+    assert smaller.count_params() < model.count_params()
+    assert smaller.get_layer("one").filters == 3
+
+
+def test_filters_that_do_not_exist_are_refused():
+    model = pictures()
+    for filters, message in (
+        ({"three": [0]}, "no Conv2D"),
+        ({"one": [6]}, "0 to 5"),
+        ({"two": []}, "at least"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pruning.keep_filters(model, filters)
+    recurrent = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2)])
+    with pytest.raises(ValueError, match="does not know"):
+        pruning.keep_filters(recurrent, {})
+
+
+# Low rank
+
+
+@examples
+@hypothesis.given(inputs=st.integers(1, 40), outputs=st.integers(1, 40), parameters=st.integers(1, 2000))
+def test_the_rank_fits_the_budget_and_the_next_does_not(inputs, outputs, parameters):
+    if parameters < inputs + outputs:
+        with pytest.raises(ValueError, match="Rank 1"):
+            pruning.rank_for_budget(inputs, outputs, parameters)
+        return
+    rank = pruning.rank_for_budget(inputs, outputs, parameters)
+    assert 1 <= rank <= min(inputs, outputs)
+    assert rank * (inputs + outputs) <= parameters
+    assert rank == min(inputs, outputs) or (rank + 1) * (inputs + outputs) > parameters
+
+
+def test_rank_for_energy():
+    values = [2.0, 1.0, 1.0]
+    assert [pruning.rank_for_energy(values, share) for share in (0.1, 4 / 6, 0.67, 5 / 6, 0.9, 1.0)] == [
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+    ]
+    for share in (0.0, 1.2):
+        with pytest.raises(ValueError, match="at most 1"):
+            pruning.rank_for_energy(values, share)
+
+
+@examples
+@hypothesis.given(seed=st.integers(0, 99), rank=st.integers(1, 5))
+def test_low_rank_leaves_the_singular_values_that_it_drops(seed, rank):
+    kernel = np.random.default_rng(seed).normal(size=(5, 9)).astype("float32")
+    first, second = pruning.low_rank(kernel, rank)
+    assert first.shape == (5, rank)
+    assert second.shape == (rank, 9)
+    dropped = np.linalg.svd(kernel.astype("float64"), compute_uv=False)[rank:]
+    assert np.linalg.norm(kernel - first @ second) == pytest.approx(np.sqrt(np.sum(dropped**2)), abs=1e-4)
+
+
+@examples
+@hypothesis.given(seed=st.integers(0, 99), rank=st.integers(1, 4))
+def test_rows_that_weigh_more_lose_less(seed, rank):
+    rng = np.random.default_rng(seed)
+    kernel, weights_ = rng.normal(size=(12, 5)), rng.uniform(0.01, 100, 12)
+    errors = {}
+    for name, given in (("even", None), ("weighted", weights_)):
+        first, second = pruning.low_rank(kernel, rank, given)
+        errors[name] = np.sum(weights_[:, None] * (kernel - first @ second) ** 2)
+    scaled = np.sqrt(weights_)[:, None] * kernel
+    least = np.sum(np.linalg.svd(scaled, compute_uv=False)[rank:] ** 2)
+    assert errors["weighted"] == pytest.approx(least, rel=1e-3, abs=1e-3)
+    assert errors["weighted"] <= errors["even"] * 1.001
+    for wrong in (weights_[1:], np.zeros(12)):
+        with pytest.raises(ValueError, match="one per row"):
+            pruning.low_rank(kernel, rank, wrong)
+
+
+@pytest.mark.parametrize("rank", [0, 9])
+def test_impossible_ranks_are_refused(rank):
+    with pytest.raises(ValueError, match="lesser side"):
+        pruning.low_rank(np.zeros((8, 10)), rank)
+
+
+def test_full_rank_factors_compute_the_same(tmp_path):
+    model, inputs = pruning.from_keras_hub(hub()), tokens()
+    ranks = {"token_embedding": 16, "transformer_layer_0": 16, "transformer_layer_2": 16, "pooled_dense": 16}
+    factored = pruning.factorise(model, ranks)
+    for name, expected in model(inputs).items():
+        got = ops.convert_to_numpy(factored(inputs)[name])
+        np.testing.assert_allclose(got, ops.convert_to_numpy(expected), atol=5e-5)
+    assert isinstance(factored.get_layer("transformer_layer_0"), pruning.FactoredBlock)
+    factored.save(tmp_path / "factored.keras")
+    again = keras.models.load_model(tmp_path / "factored.keras")
+    for name, expected in factored(inputs).items():
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(again(inputs)[name]), ops.convert_to_numpy(expected), atol=1e-6
+        )
+
+
+def test_small_ranks_save_parameters_as_computed():
+    model = pruning.from_keras_hub(hub())
+    factored = pruning.factorise(model, {"token_embedding": 4, "transformer_layer_1": 5})
+    saved = 50 * 16 - 4 * (50 + 16) + 2 * (16 * 32 - 5 * (16 + 32))
+    assert factored.count_params() == model.count_params() - saved
+
+
+def test_layers_that_cannot_be_factored_are_refused():
+    model = pruning.from_keras_hub(hub())
+    factored = pruning.factorise(model, {"token_embedding": 4})
+    for network_, ranks, message in (
+        (model, {"nothing": 4}, "no layer"),
+        (model, {"embeddings_norm": 4}, "can be factored"),
+        (model, {"token_embedding": 17}, "lesser side"),
+        (factored, {"token_embedding": 2}, "can be factored"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pruning.factorise(network_, ranks)
+
+
+def test_zeros_are_counted_and_compress():
+    model = network()
+    parameters, before = pruning.count(model)
+    assert parameters == model.count_params()
+    size = pruning.compressed_megabytes(model)
+    pruning.apply_masks(model, pruning.magnitude_masks(pruning.kernels(model), 0.75))
+    assert pruning.count(model) == (parameters, before - 96 - 24)
+    assert pruning.compressed_megabytes(model) < 0.6 * size

@@ -1,5 +1,6 @@
 """What `runtime.setup` promises, on one device and on several, and what the course writes."""
 
+import gc
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import random
 import subprocess
 import sys
 import types
+import weakref
 
 import matplotlib as mpl
 import numpy as np
@@ -431,3 +433,20 @@ def test_an_unknown_data_source_is_refused(clean):
         ValueError, match=r"COURSE_DATA must be 'auto', 'imdb' or 'sample'. Received: 'mnist'"
     ):
         runtime.data_source()
+
+
+def test_release_memory_collects_what_refers_to_itself():
+    class Node:
+        pass
+
+    node = Node()
+    node.me = node
+    seen = weakref.ref(node)
+    gc.disable()
+    try:
+        del node
+        assert seen() is not None
+        runtime.release_memory()
+    finally:
+        gc.enable()
+    assert seen() is None

@@ -257,7 +257,7 @@ def test_a_notebook_that_fails_or_is_too_large_fails_the_gate(monkeypatch, tmp_p
     assert status == 1
     assert re.search(r"good\.ipynb\W+passed", table)
     assert re.search(r"bad\.ipynb\W+failed", table)
-    monkeypatch.setattr(check_notebooks, "GIBIBYTES", 0.001)
+    monkeypatch.setattr(check_notebooks, "GIBIBYTES", {"default": 0.001})
     status, table = gate("good.ipynb")
     assert status == 1
     assert "too large" in table

@@ -1,0 +1,500 @@
+"""Codes against their definition, files that survive a round trip, models that keep their predictions."""
+
+import os
+
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import keras
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from keras import ops
+
+from course_lib import fine_tuning, pruning, quantization, transformer
+
+examples = hypothesis.settings(deadline=None, max_examples=40, database=None, derandomize=True)
+numbers = st.floats(-1e3, 1e3, width=32)
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="LiteRT files are written with Keras on TensorFlow"
+)
+
+
+# Codes
+
+
+@examples
+@hypothesis.given(
+    low=numbers, width=st.floats(0, 1e3, width=32), bits=st.integers(2, 16), symmetric=st.booleans()
+)
+def test_a_code_covers_its_range_and_holds_zero(low, width, bits, symmetric):
+    scale, zero_point = quantization.scale_and_zero_point(low, low + width, bits, symmetric)
+    assert scale > 0
+    assert (
+        quantization.dequantize(quantization.quantize(0.0, scale, zero_point, bits), scale, zero_point) == 0
+    )
+    for x in (low, low + width):
+        back = quantization.dequantize(quantization.quantize(x, scale, zero_point, bits), scale, zero_point)
+        assert abs(back - x) <= scale * 1.01 + 1e-6
+    if symmetric:
+        assert zero_point == 0
+
+
+@examples
+@hypothesis.given(x=hnp.arrays("float32", st.integers(1, 30), elements=numbers), bits=st.integers(2, 12))
+def test_rounding_is_off_by_half_a_step_at_most(x, bits):
+    scale, zero_point = quantization.scale_and_zero_point(-np.abs(x).max(), np.abs(x).max(), bits)
+    back = quantization.dequantize(quantization.quantize(x, scale, zero_point, bits), scale)
+    assert np.all(np.abs(back - x) <= 0.5001 * scale + 1e-6)
+
+
+def test_codes_by_hand():
+    scale, zero_point = quantization.scale_and_zero_point(-1.0, 3.0, 8, symmetric=False)
+    assert scale == pytest.approx(4 / 255)
+    assert zero_point == -64
+    codes = quantization.quantize([-9.0, -1.0, 0.0, 0.5, 3.0, 9.0], scale, zero_point)
+    assert codes.dtype == np.int8
+    assert codes.tolist() == [-128, -128, -64, -32, 127, 127]
+    assert quantization.scale_and_zero_point(0.0, 0.0)[0] == 1
+    assert quantization.quantize([0.5, 1.5, 2.5], 1.0).tolist() == [0, 2, 2]
+    assert quantization.quantize(300.0, 1.0, bits=9).dtype == np.int16
+
+
+def test_the_code_is_that_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    x = np.random.default_rng(0).normal(size=200).astype("float32")
+    scale, zero_point = quantization.scale_and_zero_point(-1.7, 2.2, 8, symmetric=False)
+    low, high = (float(quantization.dequantize(code, scale, zero_point)) for code in (-128, 127))
+    expected = tf.quantization.fake_quant_with_min_max_args(x, min=low, max=high, num_bits=8)
+    mine = quantization.dequantize(quantization.quantize(x, scale, zero_point), scale, zero_point)
+    assert np.mean(np.abs(mine - expected) > 1e-5) < 0.02  # Halves go to another side there.
+    np.testing.assert_allclose(mine, expected, atol=1.001 * scale)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(1.0, 0.0), (-np.inf, 0.0), (0.0, np.nan), (0.0, 1.0, 1), (0.0, 1.0, 17)]
+)
+def test_impossible_codes_are_refused(arguments):
+    with pytest.raises(ValueError, match="Received"):
+        quantization.scale_and_zero_point(*arguments)
+
+
+@examples
+@hypothesis.given(
+    kernel=hnp.arrays("float32", (6, 4), elements=numbers), axis=st.sampled_from([0, 1, -1, None])
+)
+def test_channels_have_their_own_scales(kernel, axis):
+    scales = quantization.channel_scales(kernel, 8, axis)
+    assert scales.shape == {0: (6, 1), 1: (1, 4), -1: (1, 4), None: (1, 1)}[axis]
+    assert np.abs(quantization.quantize(kernel, scales).astype(int)).max() <= 127
+    finer = quantization.channel_scales(kernel, 8, -1)
+    assert np.all(finer <= quantization.channel_scales(kernel, 8, None) + (finer == 1))
+
+
+def test_groups_are_channels_of_a_taller_kernel():
+    kernel = np.random.default_rng(1).normal(size=(12, 5)).astype("float32")
+    codes, scales = quantization.quantize_groups(kernel, 4, 4)
+    assert codes.shape == (12, 5)
+    assert scales.shape == (3, 5)
+    back = quantization.dequantize_groups(codes, scales)
+    for group in range(3):
+        part = kernel[4 * group : 4 * group + 4]
+        np.testing.assert_array_equal(back[4 * group : 4 * group + 4], quantization.round_trip(part, 4))
+
+
+@pytest.mark.parametrize(("shape", "group_size"), [((12, 5), 5), ((12, 5), 0), ((12, 5), 24), ((12,), 4)])
+def test_groups_that_do_not_divide_are_refused(shape, group_size):
+    with pytest.raises(ValueError, match=r"do not divide|two axes"):
+        quantization.quantize_groups(np.ones(shape), 4, group_size)
+
+
+@examples
+@hypothesis.given(codes=hnp.arrays("int8", st.integers(0, 33), elements=st.integers(-8, 7)))
+def test_packed_integers_come_back(codes):
+    packed = quantization.pack_int4(codes)
+    assert packed.dtype == np.uint8
+    assert packed.nbytes == (codes.size + 1) // 2
+    np.testing.assert_array_equal(quantization.unpack_int4(packed, codes.shape), codes)
+
+
+def test_packing_by_hand_and_its_errors():
+    assert quantization.pack_int4([[1, -1], [-8, 7]]).tolist() == [0xF1, 0x78]
+    with pytest.raises(ValueError, match="-8 to 7"):
+        quantization.pack_int4([8])
+    with pytest.raises(ValueError, match="takes 2 bytes"):
+        quantization.unpack_int4(np.zeros(3, "uint8"), (2, 2))
+
+
+@pytest.mark.parametrize("bits", [6, 8, 10, 12])
+def test_a_bit_is_worth_six_decibels(bits):
+    x = np.random.default_rng(2).uniform(-1, 1, 200_000)
+    scale, _ = quantization.scale_and_zero_point(-1.0, 1.0, bits)
+    found = quantization.sqnr(x, quantization.dequantize(quantization.quantize(x, scale, bits=bits), scale))
+    # Signal 1/3, noise scale² / 12; 6.02 dB per bit but for the unused lowest integer.
+    assert found == pytest.approx(20 * np.log10(2 * (2 ** (bits - 1) - 1)), abs=0.03)
+    assert found == pytest.approx(6.02 * bits, abs=0.3)
+
+
+def test_sqnr_of_no_error_and_of_nothing():
+    assert quantization.sqnr(np.ones(3), np.ones(3)) == np.inf
+    assert quantization.sqnr([3.0, 4.0], [3.0, 4.5]) == pytest.approx(20.0)
+    for x, y in ((np.zeros(2), np.zeros(2)), (np.ones(2), np.ones(3))):
+        with pytest.raises(ValueError, match="one shape"):
+            quantization.sqnr(x, y)
+
+
+def test_calibration_leaves_outliers_out():
+    x = np.concatenate([np.random.default_rng(3).normal(size=100_000), [80.0]])
+    ranges = {how: quantization.calibrate(x, how, bits=4) for how in ("extremes", "percentile", "mse")}
+    assert ranges["extremes"] == (x.min(), 80.0)
+    assert ranges["percentile"] == pytest.approx(tuple(np.percentile(x, [0.1, 99.9])))
+
+    def error(how):
+        code = quantization.scale_and_zero_point(*ranges[how], 4, symmetric=False)
+        return np.mean((quantization.dequantize(quantization.quantize(x, *code, 4), *code) - x) ** 2)
+
+    assert error("mse") <= error("extremes")
+    assert ranges["mse"][1] < 40
+    with pytest.raises(ValueError, match="percentile"):
+        quantization.calibrate(x, "percentile", percentile=101)
+    with pytest.raises(ValueError, match="extremes"):
+        quantization.calibrate(x, "guess")
+
+
+# Training
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("bits", [4, 8])
+def test_fake_quantization_rounds_and_passes_the_gradient(bits):
+    x = np.array([-9.0, -0.31, 0.02, 0.27, 9.0], "float32")
+    scale = np.float32(1.0 / 2 ** (bits - 1))
+    expected = quantization.dequantize(quantization.quantize(x, scale, bits=bits), scale)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(quantization.fake_quantize(x, scale, bits)), expected, atol=1e-6
+    )
+    variable = keras.Variable(x)
+    upstream = np.arange(1.0, 6.0, dtype="float32")
+
+    class Product(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.kernel = self.add_weight(shape=(5,), name="kernel")
+
+        def call(self, y):
+            return y * quantization.fake_quantize(ops.convert_to_tensor(self.kernel), scale, bits)
+
+    model = keras.Sequential([keras.Input((5,)), Product()])
+    model.layers[0].kernel.assign(variable)
+    (gradient,) = pruning._gradients(
+        model, upstream[None], None, lambda _, y: ops.sum(y), [model.layers[0].kernel]
+    )
+    mine = quantization.straight_through_gradient(x, upstream, scale, bits)
+    np.testing.assert_allclose(ops.convert_to_numpy(gradient), mine)
+    assert mine.tolist() == [0, 2, 3, 4, 0]
+
+
+def network(seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(2)]
+    )
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("group_size", [None, 4])
+def test_training_with_rounded_kernels(group_size):
+    inner = network()
+    model = quantization.QuantizationAware(inner, bits=3, group_size=group_size)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 8)).astype("float32")
+    y = (x[:, 0] > 0).astype("int32")
+    rounded = network()
+    quantization.round_weights(rounded, 3, group_size)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model(x)), ops.convert_to_numpy(rounded(x)), rtol=1e-4, atol=1e-5
+    )
+    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(x, y, epochs=6, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    trained = model.predict(x, verbose=0)
+    plain = model.strip()
+    assert plain is inner
+    np.testing.assert_allclose(plain.predict(x, verbose=0), trained, atol=1e-5)
+    before = [ops.convert_to_numpy(weight).copy() for weight in plain.weights]
+    quantization.round_weights(plain, 3, group_size)  # Nothing is left to round.
+    for weight, value in zip(plain.weights, before, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(weight), value, atol=1e-6)
+
+
+def test_training_refuses_groups_that_do_not_divide():
+    with pytest.raises(ValueError, match="do not divide"):
+        quantization.QuantizationAware(network(), 4, group_size=5)
+
+
+# Whole models
+
+
+def classifier(seed=0, rank=None, dtype=None):
+    keras.utils.set_random_seed(seed)
+    encoder = transformer.encoder(60, 2, 2, 16, 32, max_length=24, spread=0.2, dtype=dtype)
+    model = fine_tuning.classifier(encoder)
+    return pruning.factorise(model, {"token_embedding": rank}) if rank else model
+
+
+def inputs(count=4, length=8, seed=0):
+    rng = np.random.default_rng(seed)
+    mask = np.arange(length) < rng.integers(3, length + 1, size=(count, 1))
+    return {
+        "token_ids": (rng.integers(1, 60, size=(count, length)) * mask).astype("int32"),
+        "segment_ids": np.zeros((count, length), "int32"),
+        "padding_mask": mask.astype("int32"),
+    }
+
+
+def rows(batch):
+    return [{name: value[i : i + 1] for name, value in batch.items()} for i in range(len(batch["token_ids"]))]
+
+
+@pytest.mark.backend
+def test_tables_are_kernels_and_embeddings():
+    found = quantization.tables(classifier())
+    assert len(found) == 3 + 2 * 6 + 1  # Three embeddings, six kernels per block, the head.
+    assert all(path.endswith(("kernel", "embeddings")) for path in found)
+    bare = keras.Sequential([keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="not built"):
+        quantization.tables(bare)
+    norm = keras.Sequential([keras.Input((4,)), keras.layers.LayerNormalization()])
+    with pytest.raises(ValueError, match="no layer with a kernel"):
+        quantization.tables(norm)
+
+
+@pytest.mark.backend
+def test_rounded_weights_get_closer_with_bits_and_with_groups():
+    batch, errors = inputs(), {}
+    expected = ops.convert_to_numpy(classifier()(batch))
+    for form in ((8, None), (4, None), (4, 4)):
+        model = quantization.round_weights(classifier(), *form)
+        errors[form] = np.abs(ops.convert_to_numpy(model(batch)) - expected).max()
+    assert errors[8, None] < errors[4, 4] < errors[4, None]
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="do not divide"):
+        quantization.round_weights(model, 4, 5)
+    for mine, value in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, value)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_packed_file_holds_the_rounded_model(tmp_path, bits):
+    model, path, batch = classifier(), tmp_path / "model.npz", inputs()
+    quantization.save(model, path, bits, group_size=8)
+    restored = quantization.load(classifier(seed=1), path)
+    rounded = quantization.round_weights(classifier(), bits, 8)
+    for mine, expected in zip(restored.get_weights(), rounded.get_weights(), strict=True):
+        assert np.mean(np.abs(mine - expected)) < 1e-3  # A scale in float16 may tip a half.
+    close = np.abs(ops.convert_to_numpy(restored(batch)) - ops.convert_to_numpy(rounded(batch))).max()
+    assert close < 0.02
+    quantization.save(restored, tmp_path / "again.npz", bits, group_size=8)
+    twice = quantization.load(classifier(seed=2), tmp_path / "again.npz")
+    for mine, expected in zip(twice.get_weights(), restored.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=2e-3, atol=1e-6)
+
+
+def test_a_packed_file_is_small(tmp_path):
+    model = keras.Sequential([keras.Input((512,)), keras.layers.Dense(512)])
+    sizes = {}
+    for bits in (4, 8):
+        quantization.save(model, tmp_path / "model.npz", bits, group_size=64)
+        sizes[bits] = (tmp_path / "model.npz").stat().st_size
+    assert sizes[4] < 4 * model.count_params() / 7
+    assert sizes[8] < 4 * model.count_params() / 3.7
+
+
+def test_a_file_of_another_network_changes_nothing(tmp_path):
+    path, model = tmp_path / "model.npz", classifier()
+    quantization.save(network(), path, 4, group_size=8)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="another network"):
+        quantization.load(model, path)
+    content = path.read_bytes()
+    for part in (b"", content[: len(content) // 2], b"no archive"):
+        path.write_bytes(part)
+        with pytest.raises(ValueError, match="holds no weights"):
+            quantization.load(model, path)
+    np.savez(path, header=np.array({"bits": 4}, dtype=object))
+    with pytest.raises(ValueError, match="holds no weights"):
+        quantization.load(model, path)
+    for mine, value in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, value)
+
+
+def test_a_damaged_file_with_a_good_header_is_refused(tmp_path):
+    path, model = tmp_path / "model.npz", network()
+    quantization.save(model, path, 4, group_size=8)
+    with np.load(path) as file:
+        arrays = dict(file)
+    before = model.get_weights()
+    for broken in ({"0": arrays["0"][:-1]}, {"0_scales": arrays["0_scales"][:, :-1]}, {"0": None}):
+        changed = {name: value for name, value in {**arrays, **broken}.items() if value is not None}
+        np.savez(path, **changed)
+        with pytest.raises(ValueError, match="holds no weights"):
+            quantization.load(model, path)
+    for mine, value in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, value)
+
+
+def test_saving_refuses_what_it_cannot_pack_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.npz"
+    quantization.save(network(), path, 4, group_size=8)
+    before = path.read_bytes()
+    for arguments, message in (
+        ((network(), path, 5, 8), "4 or 8"),
+        ((network(), path, 4, 5), "do not divide"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantization.save(*arguments)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+# Keras
+
+
+@pytest.mark.parametrize(
+    ("mode", "group_size", "near"), [("int8", None, 0.1), ("int4", None, 2.0), ("int4", 8, 2.0)]
+)
+def test_keras_quantizes_and_reloads_to_the_same(tmp_path, mode, group_size, near):
+    model, batch = classifier(), inputs()
+    expected = ops.convert_to_numpy(model(batch))
+    assert quantization.quantize_model(model, mode, group_size) is model
+    found = model.predict(batch, verbose=0)
+    assert 0 < np.abs(found - expected).max() < near
+    kinds = {path: dtype for path, dtype, _, _ in quantization.report(model)}
+    assert kinds["transformer_layer_0/attention/query/kernel"] == "int8"
+    assert kinds["token_embedding/embeddings"] == "int8"
+    assert kinds["position_embedding/embeddings"] == "float32"
+    assert kinds["embeddings_norm/gamma"] == "float32"
+    model.save_weights(tmp_path / "quantized.weights.h5")
+    again = quantization.quantize_model(classifier(seed=1), mode, group_size)
+    again.load_weights(tmp_path / "quantized.weights.h5")
+    np.testing.assert_array_equal(again.predict(batch, verbose=0), found)
+
+
+def test_factored_and_spared_layers():
+    model = quantization.quantize_model(classifier(rank=4), "int8", spare=("logits", "layer_1"))
+    kinds = {path: dtype for path, dtype, _, _ in quantization.report(model)}
+    assert kinds["token_embedding/table/embeddings"] == kinds["token_embedding/projection/kernel"] == "int8"
+    assert kinds["logits/kernel"] == kinds["transformer_layer_1/output_dense/kernel"] == "float32"
+    assert kinds["transformer_layer_0/output_dense/kernel"] == "int8"
+
+
+@pytest.mark.parametrize("mode", ["gptq", "awq"])
+def test_calibrated_modes_run_on_an_encoder(mode):
+    model, batch = classifier(), inputs(length=8)
+    batch["padding_mask"][:] = 1
+    expected = ops.convert_to_numpy(model(batch))
+    samples = np.random.default_rng(0).integers(1, 60, size=(6, 8))
+    quantization.quantize_model(model, mode, 8, samples, spare=("logits", "embedding"))
+    error = np.abs(model.predict(batch, verbose=0) - expected).max()
+    assert 0 < error < 2.0
+    with pytest.raises(ValueError, match="quantized already"):
+        quantization.quantize_model(model, "int8")
+
+
+def test_misuse_is_refused():
+    model = classifier()
+    for arguments, message in (
+        (("int7",), "must be one of"),
+        (("int8", 8), "has no groups"),
+        (("int4", 5), "do not divide"),
+        (("gptq", 8), "needs `samples`"),
+        (("awq", 8, [[]]), "needs `samples`"),
+        (("int8", None, None, (".",)), "no layer that Keras can quantize"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantization.quantize_model(model, *arguments)
+    assert not any(layer.quantization_mode for layer in model._flatten_layers())
+    quantization.quantize_model(model, "int8")
+    with pytest.raises(ValueError, match="quantized already"):
+        quantization.quantize_model(model, "int8")
+    with pytest.raises(ValueError, match="quantized already"):
+        quantization.save(model, "never.npz")
+    with pytest.raises(ValueError, match="not built"):
+        quantization.quantize_model(keras.Sequential([keras.layers.Dense(3)]), "int8")
+    with pytest.raises(ValueError, match="block by block"):
+        quantization.quantize_model(network(), "gptq", None, np.ones((2, 3)))
+
+
+def test_a_mode_that_keras_lacks_is_named(monkeypatch):
+    monkeypatch.delattr(keras.quantizers, "AWQConfig")
+    with pytest.raises(ValueError, match="has no AWQConfig"):
+        quantization.quantize_model(classifier(), "awq", 8, np.ones((2, 8), int))
+
+
+def test_groups_that_keras_lacks_are_named(monkeypatch):
+    monkeypatch.setattr(keras.quantizers, "Int4QuantizationConfig", object)
+    with pytest.raises(ValueError, match="no groups in int4"):
+        quantization.quantize_model(classifier(), "int4", 8)
+
+
+# LiteRT
+
+
+@on_tensorflow
+@pytest.mark.parametrize(
+    ("mode", "near"), [("float32", 1e-4), ("float16", 0.02), ("dynamic", 0.2), ("integer", 0.5)]
+)
+def test_a_litert_file_predicts_what_keras_does(tmp_path, mode, near):
+    model, batch, path = classifier(), inputs(), tmp_path / "model.tflite"
+    samples = rows(inputs(20, seed=1)) if mode == "integer" else None
+    quantization.export(model, path, mode, length=8, samples=samples)
+    found = quantization.LiteRT(path, threads=1).predict(rows(batch))
+    assert found.shape == (4, 2)
+    assert np.abs(found - ops.convert_to_numpy(model(batch))).max() < near
+    assert os.listdir(tmp_path) == ["model.tflite"]
+
+
+@on_tensorflow
+def test_padding_changes_nothing_in_a_litert_file(tmp_path):
+    model, path = classifier(), tmp_path / "model.tflite"
+    quantization.export(model, path, length=12)
+    short, long = inputs(2, 8), inputs(2, 8)
+    long = {name: np.pad(value, ((0, 0), (0, 4))) for name, value in long.items()}
+    found = quantization.LiteRT(path, threads=1).predict(rows(long))
+    np.testing.assert_allclose(found, ops.convert_to_numpy(model(short)), atol=1e-4)
+
+
+def test_export_refuses_misuse_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"before")
+    half = classifier(dtype="mixed_bfloat16")
+    samples = rows(inputs())
+    for arguments, message in (
+        ((classifier(), path, "int4"), "`mode` is one of"),
+        ((classifier(), tmp_path / "model.bin"), "ends in .tflite"),
+        ((classifier(), path, "integer"), "needs at least one"),
+        ((classifier(), path, "dynamic", 8, samples), "needs at least one"),
+        ((half, path), "computes in bfloat16"),
+        ((quantization.quantize_model(classifier(), "int8"), path), "quantized already"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantization.export(*arguments)
+    assert path.read_bytes() == b"before"
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="is no LiteRT model"):
+        quantization.LiteRT(path)
+
+
+def test_texts_become_inputs_of_one_length():
+    found = quantization.inputs(["A good film.", "Bad " * 40], length=16)
+    assert len(found) == 2
+    for each in found:
+        assert {value.shape for value in each.values()} == {(1, 16)}
+        assert {value.dtype for value in each.values()} == {np.dtype("int32")}
+    assert found[0]["padding_mask"].sum() == 6
+    assert found[1]["padding_mask"].sum() == 16
