@@ -58,7 +58,7 @@ class Bench:
         self.original = fine_tuning.classifier(pruning.from_keras_hub(backbone))
         self.original.get_layer("logits").set_weights(tuned.get_layer("logits").get_weights())
         self.form = {"sequence_length": options.length, "how": "both"}
-        self.results, self.inputs = [], None
+        self.results, self.kept = [], None
         self.progress = options.state / "results.json"
         self.known = json.loads(self.progress.read_text()) if self.progress.is_file() else {}
 
@@ -107,30 +107,28 @@ class Bench:
     def inputs_of(self, texts):
         return self.quantization.inputs(texts, self.options.length, "both")
 
-    def recover(self, name, student, callbacks=(), distil=True, reviews=None, rate=1e-4):
-        """Trains a copy for one pass and returns it; kept weights are taken instead."""
+    def distil(self, name, student, rate=1e-4):
+        """Teaches a student by the original for one pass and returns it; kept weights are taken instead."""
         path = self.path(name, ".trained.weights.h5")
         if path.is_file():
             student.load_weights(path)
             return student
-        keras, count = self.keras, reviews or self.options.train
-        texts, labels = self.train[0][:count], self.train[1][:count]
-        batches = self.imdb.batches(texts, labels, batch_size=32, shuffle=True, seed=1, **self.form)
+        keras = self.keras
+        batches = self.imdb.batches(*self.train, batch_size=32, shuffle=True, seed=1, **self.form)
         for layer in student.layers:  # Tables stay as they are: they are half of the work of the optimizer.
             if layer.name == "token_embedding":
                 layer.trainable = False
         keras.utils.set_random_seed(1)
-        model, teacher = student, self.copy()  # A teacher is frozen for good.
+        teacher = self.copy()  # It is frozen for good.
         with halves([student, teacher], self.options.precision):
-            if distil:
-                model = keras.distillation.Distiller(
-                    teacher=teacher,
-                    student=student,
-                    distillation_losses=keras.distillation.LogitsDistillation(temperature=2.0),
-                    student_loss_weight=0.5,
-                )
-            self.fine_tuning.compile_classifier(model, len(batches), rate)
-            model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=list(callbacks))
+            distiller = keras.distillation.Distiller(
+                teacher=teacher,
+                student=student,
+                distillation_losses=keras.distillation.LogitsDistillation(temperature=2.0),
+                student_loss_weight=0.5,
+            )
+            self.fine_tuning.compile_classifier(distiller, len(batches), rate)
+            distiller.fit(batches, epochs=1, shuffle=False, verbose=0)
         part = path.with_name(f"part-{path.name}")
         keras.Model(student.input, student.output).save_weights(part)
         part.replace(path)
@@ -174,13 +172,16 @@ def structured(bench):
     """Two thirds of the heads, half of the neurons, a narrow table."""
     import keras
 
-    pruning, loss = bench.pruning, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    texts, labels = bench.train[0][:512], bench.train[1][:512]
-    batches = list(bench.imdb.batches(texts, labels, batch_size=8, **bench.form))
-    heads = pruning.most_important(pruning.head_importance(bench.original, batches, loss), HEADS)
-    neurons = pruning.most_important(pruning.neuron_importance(bench.original, batches, loss), NEURONS)
-    smaller = pruning.keep(bench.original, heads, neurons)
-    return pruning.factorise(smaller, {"token_embedding": RANK})
+    pruning = bench.pruning
+    if bench.kept is None:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        texts, labels = bench.train[0][:512], bench.train[1][:512]
+        batches = list(bench.imdb.batches(texts, labels, batch_size=8, **bench.form))
+        bench.kept = (
+            pruning.most_important(pruning.head_importance(bench.original, batches, loss), HEADS),
+            pruning.most_important(pruning.neuron_importance(bench.original, batches, loss), NEURONS),
+        )
+    return pruning.factorise(pruning.keep(bench.original, *bench.kept), {"token_embedding": RANK})
 
 
 def by_use(bench, model):
@@ -212,19 +213,11 @@ def models(bench):
         pruning.apply_masks(model, masks)
         return model
 
-    def gradual():
-        steps = bench.options.train // 4 // 32
-        callback = pruning.MagnitudePruning(0.7, end=max(1, int(0.6 * steps)), every=10, spare=("logits",))
-        return bench.recover("gradual", bench.copy(), [callback], reviews=bench.options.train // 4)
-
     def shrunk():
-        return by_use(bench, bench.recover("structured", structured(bench)))
+        return by_use(bench, bench.distil("structured", structured(bench)))
 
     def factored():
         return pruning.factorise(bench.copy(), {"token_embedding": RANK})
-
-    def quantized(mode, group_size=None):
-        return bench.quantization.quantize_model(bench.copy(), mode, group_size)
 
     bench.add("float32, Keras", lambda: original)
     bench.add("float32, LiteRT", lambda: original, "litert", "float32")
@@ -242,10 +235,6 @@ def models(bench):
     bench.add("structured and distilled, LiteRT", shrunk, "litert", "float32")
     bench.add("structured and distilled, int8 dynamic, LiteRT", shrunk, "litert", "dynamic")
     bench.add("structured and distilled, 4 bits in groups of 32, packed file", shrunk, bits=(4, 32))
-    bench.add("int4 in groups of 64, Keras", lambda: quantized("int4", 64))
-    bench.add("int8, Keras", lambda: quantized("int8"))
-    bench.add("70 % zeros, gradual, distilled, Keras", gradual)
-    bench.add("70 % zeros, gradual, int8 dynamic, LiteRT", gradual, "litert", "dynamic")
 
 
 def latencies(bench):
@@ -267,8 +256,6 @@ def latencies(bench):
         "70 % zeros at once, Keras": lambda: load(bench, bench.copy(), "70 % zeros at once, Keras"),
         "narrow table, Keras": lambda: bench.pruning.factorise(bench.copy(), {"token_embedding": RANK}),
         "structured and distilled, Keras": lambda: shrunk,
-        "int4 in groups of 64, Keras": lambda: bench.quantization.quantize_model(bench.copy(), "int4", 64),
-        "int8, Keras": lambda: bench.quantization.quantize_model(bench.copy(), "int8"),
     }
     for name in bench.results:
         if bench.known[name]["kind"] == "litert":
