@@ -137,6 +137,8 @@ def _quantize_calls(rng):
             rng.permutation([-132, -134, -300, 55, *rng.integers(-120, 50, size=3)]), float(scales[3]), above
         ),
         ((rng.permutation(halves) / 8).astype("float32"), 0.125, 0),
+        # An odd zero point, added before rounding, would send halves to the other neighbour.
+        ((rng.permutation(halves[:5]) / 8).astype("float32"), 0.125, 7),
         call(rng.integers(-100, 101, size=(3, 4)), *channels),
     ]
 
