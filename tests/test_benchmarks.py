@@ -117,3 +117,27 @@ def test_the_figures_of_grading_are_the_recorded_ones():
         row = f"| {' | '.join(cells)} | {found[f'ratio, {name}']:.0f} |"
         assert row in prose(README).splitlines()
         assert f"{ours['seconds until the first result']:.0f}" in prose(README)
+
+
+def test_the_table_of_compression_is_the_recorded_one():
+    found = record("compression")
+    rows = load("compression").table(found).splitlines()
+    assert set(rows) <= set(prose(README).splitlines())
+    for word in ("06_pruning", "07_quantization"):
+        lines = prose(NOTEBOOKS / f"{word}.ipynb").splitlines()
+        shown = [
+            line
+            for line in lines
+            if line.startswith("| ") and line.endswith(("as fast |", "as slow |", "float32 |", "timed |"))
+        ]
+        assert len(shown) >= 4
+        assert set(shown) <= set(rows)
+    assert found["settings"]["test"] >= 2500
+    base = found["rows"]["float32, Keras"]
+    for name, size, loss in (
+        ("int8 dynamic, LiteRT", 3.9, 0.005),
+        ("4 bits in groups of 32, packed file", 7, 0.02),
+    ):
+        row = found["rows"][name]
+        assert base["megabytes"] / row["megabytes"] > size
+        assert base["accuracy"] - row["accuracy"] < loss
