@@ -230,6 +230,7 @@ def test_package_data_is_built_into_the_wheel():
     assert {path.name for path in (ROOT / "course_lib" / "samples").iterdir()} >= {
         "reviews.jsonl",
         "annotations.jsonl",
+        "products.jsonl",
         "LICENSE",
         "README.md",
     }

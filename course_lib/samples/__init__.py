@@ -39,6 +39,23 @@ class Annotation:
     kind: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """One bundled review of a product or a service: another domain than the films, to show drift.
+
+    Attributes:
+        id: Stable name, for example `"p0042"`.
+        text: 5 to 60 words of English, here and there with typos, abbreviations or an emoji.
+        label: 1 if the verdict is positive, else 0.
+        product: What it is about, for example `"kettle"`. Each has one review of each label.
+    """
+
+    id: str
+    text: str
+    label: int
+    product: str
+
+
 def _lines(name):
     text = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
@@ -54,3 +71,9 @@ def load():
 def annotations():
     """Two annotators' independent judgements of the same 60 reviews, as a tuple of 120 `Annotation`s."""
     return tuple(Annotation(**line) for line in _lines("annotations.jsonl"))
+
+
+@functools.cache
+def products():
+    """All bundled reviews of products and services, as a tuple of `Product`, in a fixed mixed order."""
+    return tuple(Product(**line) for line in _lines("products.jsonl"))
