@@ -1,18 +1,20 @@
 """Exercises are what solutions generate; their stubs run and say what to do; nbgrader takes them."""
 
 import ast
+import errno
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import nbformat
 import pytest
 
 from course_lib import questions
-from course_lib.grading import exercises
+from course_lib.grading import exercises, feedback
 
 ROOT = pathlib.Path(__file__).parent.parent
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
@@ -160,6 +162,66 @@ def test_what_is_no_notebook_is_named(tmp_path):
     (tmp_path / "a.ipynb").write_text(json.dumps([1]))
     with pytest.raises(ValueError, match=r"a\.ipynb is not a notebook"):
         exercises.read(tmp_path / "a.ipynb")
+
+
+RECORDER = """
+import sys, time
+from course_lib.grading import feedback
+
+read = feedback.progress
+
+def read_slowly():
+    known = read()
+    time.sleep(0.02)  # Time for the other process to write what this one would then overwrite.
+    return known
+
+feedback.progress = read_slowly
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(10):
+    feedback.record(f"{sys.argv[1]}.{number}", "right")
+"""
+
+
+def test_two_checks_at_once_lose_no_progress(tmp_path):
+    kept = tmp_path / "progress.json"
+    recorders = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "COURSE_PROGRESS": str(kept)},
+        )
+        for name in "ab"
+    ]
+    try:
+        for recorder in recorders:
+            assert recorder.stdout.readline() == "ready\n"
+        for recorder in recorders:
+            recorder.stdin.write("\n")
+            recorder.stdin.flush()
+        for recorder in recorders:
+            assert recorder.communicate(timeout=60)[0] == ""
+            assert recorder.returncode == 0
+    finally:
+        for recorder in recorders:
+            recorder.kill()
+            recorder.wait()
+    assert set(json.loads(kept.read_text())) == {f"{name}.{number}" for name in "ab" for number in range(10)}
+
+
+def no_locks(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+@pytest.mark.parametrize("fcntl", [None, types.SimpleNamespace(LOCK_EX=2, flock=no_locks)])
+def test_progress_is_kept_where_there_are_no_locks(monkeypatch, tmp_path, fcntl):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setattr(feedback, "fcntl", fcntl)
+    feedback.record("attention.softmax", "right")
+    assert feedback.progress()["attention.softmax"]["right"] is True
 
 
 def test_nbgrader_takes_the_files(tmp_path):

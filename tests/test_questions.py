@@ -70,6 +70,29 @@ def test_each_mistake_fails_with_its_own_hint(question, seed):
         assert found.message
 
 
+def smallest_by_svd(kernel, rank):
+    left, values, right = np.linalg.svd(kernel, full_matrices=False)
+    return left[:, -rank:], values[-rank:, None] * right[-rank:]
+
+
+def smallest_values_with_leading_vectors(kernel, rank):
+    left, values, right = np.linalg.svd(kernel, full_matrices=False)
+    return left[:, :rank] * np.sqrt(values[-rank:]), np.sqrt(values[-rank:, None]) * right[:rank]
+
+
+def smallest_by_eigh(kernel, rank):
+    _, vectors = np.linalg.eigh(kernel.T @ kernel)
+    return kernel @ vectors[:, :rank], vectors[:, :rank].T
+
+
+@pytest.mark.parametrize("answer", [smallest_by_svd, smallest_values_with_leading_vectors, smallest_by_eigh])
+def test_smallest_singular_values_are_recognised_however_they_are_taken(answer):
+    asked = questions.get("pruning.low_rank")
+    expected = expectation(asked, 0)
+    found = judge.verdict(asked, expected, outputs(asked, answer, expected.calls))
+    assert (found.status, found.mistake.name) == ("wrong", "least_values")
+
+
 def test_inputs_come_from_the_seed(question):
     def text(seed):
         with np.printoptions(threshold=10**7, precision=17):

@@ -22,6 +22,11 @@ import numpy as np
 from course_lib import questions, runtime
 from course_lib.grading import judge, worker
 
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None
+
 SEED = 0  # The same inputs at every check, so that a learner can work on one failing call.
 COLOURS = {"right": "#1b7837", "wrong": "#b35806", "not attempted": "#4d7ea8"}
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "○"}
@@ -246,23 +251,40 @@ def record(question_id, status, mistake=None, digest=None):
     Progress is a convenience: where it cannot be kept, one line says so and the check goes on.
     """
     try:
-        known = progress()
-        entry = known.get(question_id, dict.fromkeys(ENTRY))
-        unchanged = digest is not None and digest == entry["answer"]
-        fuller = mistake is not None and entry["mistake"] == mistake and (entry["fuller"] or not unchanged)
-        known[question_id] = {
-            "right": bool(entry["right"]) or status == "right",  # What was once right stays done.
-            "tries": (entry["tries"] or 0) + (not unchanged),
-            "mistake": mistake,
-            "answer": digest,
-            "fuller": fuller,
-        }
-        with runtime.atomic_write(progress_file()) as temporary:
-            temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        with _alone(progress_file()):
+            known = progress()
+            entry = known.get(question_id, dict.fromkeys(ENTRY))
+            unchanged = digest is not None and digest == entry["answer"]
+            again = mistake is not None and entry["mistake"] == mistake
+            fuller = again and (entry["fuller"] or not unchanged)
+            known[question_id] = {
+                "right": bool(entry["right"]) or status == "right",  # What was once right stays done.
+                "tries": (entry["tries"] or 0) + (not unchanged),
+                "mistake": mistake,
+                "answer": digest,
+                "fuller": fuller,
+            }
+            with runtime.atomic_write(progress_file()) as temporary:
+                temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
         print(f"(Progress could not be kept: {error})")
         return False
     return fuller
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Lets one check at a time into the block, of all processes that keep their progress in the file `path`.
+
+    The lock is on a file beside it, which stays, because `path` itself is replaced at each write. On Windows,
+    and on drives without locks, there is none: two checks at the same moment may then lose one of the tries.
+    """
+    with contextlib.ExitStack() as stack:
+        if fcntl:
+            with contextlib.suppress(OSError):
+                lock = stack.enter_context(path.with_name(f".{path.name}.lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 # A whole notebook

@@ -29,6 +29,8 @@ def _magnitude_calls(rng):
         (rng.normal(size=(3, 3, 2, 4)).astype("float32"), 0.25),
         (_signs(rng, np.full((4, 4), 0.5)), 0.75),
         (_tied(rng, (3, 31, 14)).reshape(6, 8), 0.7),
+        # So many equal ones that a sort which is not stable puts them out of order.
+        (_tied(rng, (60, 160, 80)).reshape(15, 20), 0.44),
     ]
 
 
@@ -52,10 +54,14 @@ def _at_least(weights, sparsity):
     return sizes >= np.sort(sizes, axis=None)[_count(weights, sparsity)]
 
 
-def _keep_first(weights, sparsity):
-    mask = np.zeros(weights.size, dtype=bool)
-    kept = weights.size - _count(weights, sparsity)
-    mask[np.argsort(-np.abs(weights).ravel(), kind="stable")[:kept]] = True
+def _above_quantile(weights, sparsity):
+    sizes = np.abs(weights)
+    return sizes > np.quantile(sizes, sparsity)
+
+
+def _not_stable(weights, sparsity):
+    mask = np.ones(weights.size, dtype=bool)
+    mask[np.argsort(np.abs(weights).ravel())[: _count(weights, sparsity)]] = False
     return mask.reshape(weights.shape)
 
 
@@ -101,22 +107,24 @@ _MAGNITUDE = Question(
             "Which function of NumPy gives the order of the places instead of the sorted values?",
         ),
         Mistake(
-            "rounded_down",
-            lambda weights, sparsity: _drop_first(np.abs(weights), int(sparsity * weights.size)),
-            "One zero is missing in some calls. Print sparsity times size there, and what you make of it.",
-            "0.9 of 13 weights are 11.7, and 12 is nearer to that than 11. int() and // cut the fraction "
-            "off.",
+            "quantile",
+            _above_quantile,
+            "Your share of zeros is about right, but an exact number of them is asked for. Count the zeros "
+            "for 13 weights and sparsity 0.9, and for an array whose weights are all equal.",
+            "Of 13 weights, the quantile 0.9 has 11 below it, while round(0.9 * 13) is 12. Of equal "
+            "magnitudes a threshold drops all or none. Choose places instead of values.",
         ),
         Mistake(
-            "last_ties_dropped",
-            _keep_first,
-            "The number of zeros is right. But among equal magnitudes you keep the first and drop the last.",
-            "Your sort starts with the largest weights, so the first of equals enter the kept ones. Sort "
-            "from the least on, with a stable sort, and let the first places of that order go.",
+            "not_stable",
+            _not_stable,
+            "The number of zeros is right. But of equal magnitudes you do not drop the first ones. What does "
+            "your sort do with equals?",
+            "np.argsort does not keep equals in their order unless you ask for it. Look at its argument "
+            "`kind`.",
         ),
     ),
-    hint="Magnitudes, flat; the order of their places by np.argsort with kind='stable'; False at the first "
-    "so many of these places. A threshold, also one from np.quantile, cannot tell equals apart.",
+    hint="Work on the magnitudes in one row, and count first how many must go. Then think of a row in which "
+    "all magnitudes are equal: how can you still choose exactly so many?",
 )
 
 
@@ -237,7 +245,7 @@ def _cubic_calls(rng):
         (length // 3, length, final, 0, 0.0),
         (begin + length // 4, end, final, begin, 0.0),
         (begin + length // 2, end, final, begin, initial),
-        (begin, end, final, begin, initial),
+        (begin, end, final, begin, 0.0),
         (begin // 2, end, final, begin, initial),
         (end, end, final, begin, initial),
         (end + length // 2, end, final, begin, initial),
@@ -260,15 +268,6 @@ _CUBIC = Question(
         step, end, final, begin, initial
     ),
     mistakes=(
-        Mistake(
-            "linear",
-            lambda step, end, final, begin, initial: (
-                final + (initial - final) * (1 - _progress(step, begin, end))
-            ),
-            "Your sparsity rises evenly. Both ends are right, and between them yours is too low.",
-            "The distance to the last sparsity is proportional to the cube of what is left of the schedule. "
-            "You use what is left itself.",
-        ),
         Mistake(
             "slow_first",
             lambda step, end, final, begin, initial: (
@@ -313,6 +312,15 @@ _CUBIC = Question(
             "Right where the first sparsity is 0. Elsewhere, what do you return at step `begin`?",
             "At `begin` the result must be `initial`. The cube multiplies the whole distance between the "
             "first and the last sparsity; yours is the distance from 0.",
+        ),
+        Mistake(
+            "zero_before_begin",
+            lambda step, end, final, begin, initial: (
+                0.0 if step < begin else final + (initial - final) * (1 - _progress(step, begin, end)) ** 3
+            ),
+            "Right from `begin` on. Before it you return 0: is that the first sparsity in every call?",
+            "A network may come with zeros in it, and they stay until pruning goes on. Up to step `begin` "
+            "the result is `initial`.",
         ),
     ),
     hint="First the progress, from 0 at `begin` to 1 at `end` and never outside. Then the formula, with 1 "
@@ -365,6 +373,10 @@ def _second_or_more(kernel):
     return _ungroup(groups >= np.sort(groups, axis=-1)[..., 2:3], kernel)
 
 
+def _by_value(kernel):
+    return _ungroup(_ranks(kernel.T.reshape(kernel.shape[1], -1, 4)) >= 2, kernel)
+
+
 def _first_ties_kept(kernel):
     return _ungroup(_ranks(-_groups(kernel)) < 2, kernel)
 
@@ -404,12 +416,12 @@ _TWO_OF_FOUR = Question(
             "ranks.",
         ),
         Mistake(
-            "half_anywhere",
-            lambda kernel: _drop_first(np.abs(kernel), kernel.size // 2),
-            "You drop half of the kernel, but anywhere in it. Some groups of four keep three or four "
-            "weights, others one or none.",
-            "Hardware stores exactly two of each four weights and their places. Each group decides for "
-            "itself, even if a weight that it must drop is larger than one that another group keeps.",
+            "by_value",
+            _by_value,
+            "Every group keeps two, but the two greatest by value. Right while all weights of a group are "
+            "positive. What about a group like (0.1, -0.5, 0.3, 0.2)?",
+            "A weight of -0.5 changes an output more than one of 0.3. It is the magnitudes that have to be "
+            "put in order.",
         ),
         Mistake(
             "ties_all_kept",
@@ -622,11 +634,11 @@ _BUDGET = Question(
             "change that.",
         ),
         Mistake(
-            "capped_at_the_greater_side",
-            lambda inputs, outputs, parameters: min(parameters // (inputs + outputs), max(inputs, outputs)),
-            "You cap the rank, but at the wrong side of the kernel. What is the rank of a kernel of 20 by 35 "
-            "at most?",
-            "The rows of a kernel of 20 by 35 span at most 20 directions, and so do its columns.",
+            "not_whole",
+            lambda inputs, outputs, parameters: min(parameters / (inputs + outputs), inputs, outputs),
+            "Your rank has a fraction in most calls. How many columns has a factor of rank 104.2?",
+            "The rank is a number of columns, so it must be whole, and both factors must still fit into the "
+            "budget. Which division of Python gives that?",
         ),
     ),
     hint="Write down the two shapes, and what the rank costs per unit. Then think of a budget that is larger "
@@ -688,18 +700,28 @@ def _judge_low_rank(arguments, outputs):
     )
 
 
-def _same_product(answer):
-    """Recognises factors whose product is that of a mistake's, whatever each of them is."""
+def _same_product(answers):
+    """Recognises factors whose product is that of one of these answers, whatever each factor is."""
 
     def recognise(arguments, outputs):
-        wanted = _product(answer(*arguments))
-        return _near(_product(outputs), wanted, arguments[0])
+        product = _product(outputs)
+        return any(_near(product, _product(answer(*arguments)), arguments[0]) for answer in answers)
 
     return recognise
 
 
-def _mistaken(name, answer, hint, more):
-    return Mistake(name, answer, hint, more, recognise=_same_product(answer))
+def _mistaken(name, answer, hint, more, *variants):
+    return Mistake(name, answer, hint, more, recognise=_same_product((answer, *variants)))
+
+
+def _least_with_leading_vectors(kernel, rank):
+    left, values, right = np.linalg.svd(kernel, full_matrices=False)
+    return left[:, :rank] * values[-rank:], right[:rank]
+
+
+def _least_eigenvectors(kernel, rank):
+    vectors = np.linalg.eigh(kernel.T @ kernel)[1][:, :rank]
+    return kernel @ vectors, vectors.T
 
 
 def _right_columns(kernel, rank):
@@ -745,10 +767,12 @@ _LOW_RANK = Question(
         _mistaken(
             "least_values",
             lambda kernel, rank: _factors(kernel, rank, places=lambda rank: slice(-rank, None)),
-            "Your product is far from the kernel wherever the rank is low: you keep the weakest directions. "
-            "In which order does NumPy give the singular values?",
+            "Your product is far from the kernel wherever the rank is low: you keep the smallest singular "
+            "values. In which order does NumPy give them?",
             "np.linalg.svd sorts from the largest on, np.linalg.eigh from the least on. Print the values "
             "that you keep.",
+            _least_with_leading_vectors,
+            _least_eigenvectors,
         ),
         _mistaken(
             "right_taken_by_columns",
@@ -766,8 +790,8 @@ _LOW_RANK = Question(
             "of the singular values, with the vectors that belong to them.",
         ),
     ),
-    hint="np.linalg.svd with full_matrices=False. Keep the first `rank` columns, values and rows, and give "
-    "the values to either factor, or their roots to both.",
+    hint="Start with np.linalg.svd(kernel, full_matrices=False) and print the shapes of its three results. "
+    "How do they multiply to the kernel again, and which parts of them matter most?",
 )
 
 

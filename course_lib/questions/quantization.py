@@ -37,12 +37,12 @@ def _range_calls(rng):
     ]
 
 
-def _code(low, high, steps=255, least=-128, sign=-1, finish=np.rint, widen=True):
+def _code(low, high, steps=255, least=-128, finish=np.rint, widen=True):
     """The asymmetric code with one of its parts replaced."""
     if widen:
         low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / steps
-    return scale, finish(least + sign * low / scale)
+    return scale, finish(least - low / scale)
 
 
 _RANGE = Question(
@@ -67,6 +67,14 @@ _RANGE = Question(
             "to?",
         ),
         Mistake(
+            "zero_point_clipped",
+            functools.partial(_code, widen=False, finish=lambda code: np.clip(np.rint(code), -128, 127)),
+            "Right where the range runs from a negative number to a positive one. Elsewhere you clip the "
+            "zero point to 8 bits, but the scale is still that of the narrow range.",
+            "From 2 to 5.1, with the zero point clipped to -128, your code ends at 3.1, and all that is "
+            "greater saturates. Which end has to move before the scale is computed?",
+        ),
+        Mistake(
             "unsigned",
             functools.partial(_code, least=0),
             "Your scale is right, and your zero point is too large by the same amount in every call. Which "
@@ -83,27 +91,18 @@ _RANGE = Question(
             "`high` on the last, and the scale is the width of a panel.",
         ),
         Mistake(
-            "sign",
-            functools.partial(_code, sign=1),
-            "Your scale is right. Your zero point moves the wrong way: the further `low` lies below zero, "
-            "the lower it gets, below any code of 8 bits.",
-            "Put q = -128 and x = low into x = scale * (q - zero_point) and solve it for the zero point. A "
-            "range that is mostly negative leaves few codes above the zero point, so that one must be large.",
-        ),
-        Mistake(
-            "not_rounded",
-            functools.partial(_code, finish=lambda zero_point: zero_point),
-            "Very close: your zero point has a fraction. It is the code that stands for 0, and codes are "
-            "whole numbers.",
-            "With a zero point of -77.7 no integer q gives exactly 0: the nearest, -78, is off by a third of "
-            "a step. What has to be done to it before it is returned?",
-        ),
-        Mistake(
             "cut_off",
             functools.partial(_code, finish=int),
             "Your zero point is sometimes right and sometimes off by one, towards 0. How does it become a "
             "whole number?",
             "`int` and `astype` cut the fraction off: -77.7 becomes -77, although -78 is nearer.",
+        ),
+        Mistake(
+            "rounded_down",
+            functools.partial(_code, finish=np.floor),
+            "Your zero point is sometimes right and sometimes too small by one. How does it become a whole "
+            "number?",
+            "`np.floor` and `//` go to the next whole number below: 50.8 becomes 50, although 51 is nearer.",
         ),
     ),
     hint="Widen the range, then two equations: `low` gets -128 and `high` gets 127 in "
@@ -268,12 +267,12 @@ _CHANNELS = Question(
             "zero as below, and leaves -128 alone.",
         ),
         Mistake(
-            "without_sizes",
+            "signs_kept",
             lambda kernel: _scales(kernel.max(axis=0, keepdims=True)),
             "Some channels are right, others get too small a scale. Look at the entry that lies furthest "
             "from zero in those: which sign has it?",
             "In a channel with -3 and 1 the code must reach to -3. The greatest entry is 1, but the entry of "
-            "the greatest size is another one.",
+            "the largest magnitude is another one.",
         ),
         Mistake(
             "axis_dropped",
@@ -292,7 +291,7 @@ _CHANNELS = Question(
             "exactly; the task says which one to take.",
         ),
     ),
-    hint="The largest size in each column, over 127. Print the shape of what you return.",
+    hint="Find the largest magnitude in each column first. Print the shape of what you return.",
 )
 
 
@@ -336,9 +335,8 @@ def _borrowed(codes):
     return (codes[::2] + 16 * codes[1::2]).astype("uint8")
 
 
-def _offset(codes):
-    codes = _even(codes) + 8
-    return _bytes(codes[::2], codes[1::2])
+def _halves_of_the_array(codes):
+    return _bytes(*np.split(_even(codes) & 15, 2))
 
 
 def _even_only(codes):
@@ -382,12 +380,12 @@ _PACK = Question(
             "before you put the two together.",
         ),
         Mistake(
-            "offset_by_eight",
-            _offset,
-            "Each of your halves is off by 8: you store -8 as 0 and 0 as 8. That is a code, too, but not "
-            "two's complement.",
-            "In two's complement 0 to 7 stay as they are, and -8 to -1 become 8 to 15. Which four bits has "
-            "-1, if it has to give 0 when 1 is added?",
+            "halves_of_the_array",
+            _halves_of_the_array,
+            "Two integers alone come out right. With more, you join each one of the first half of the array "
+            "with one of the second half. Which two share a byte?",
+            "Neighbours share a byte: the integers 0 and 1, then 2 and 3. Take every other one, instead of "
+            "cutting the array in the middle.",
         ),
         Mistake(
             "even_numbers_only",
@@ -499,7 +497,8 @@ _UNPACK = Question(
             "comparison where the half is exactly 8.",
         ),
     ),
-    hint="The lower half is packed & 15, the upper one packed >> 4. Mind that both are unsigned still.",
+    hint="Print packed & 15 and packed >> 4 for one byte: both are numbers from 0 to 15. Which of them stand "
+    "for a negative integer?",
 )
 
 
@@ -571,8 +570,8 @@ _SQNR = Question(
         Mistake(
             "upside_down",
             _upside_down,
-            "Your result has the right size and the wrong sign. A better approximation must give a larger "
-            "number.",
+            "Your result has the right magnitude and the wrong sign. A better approximation must give a "
+            "larger number.",
             "The signal stands above the line, the noise below it. Without any error the ratio is infinite.",
         ),
         Mistake(
@@ -611,11 +610,11 @@ def _percentile_calls(rng):
     ]
 
 
-def _percentiles(x, low, high):
-    return float(np.percentile(x, low)), float(np.percentile(x, high))
+def _percentiles(x, low, high, **options):
+    return np.percentile(x, low, **options), np.percentile(x, high, **options)
 
 
-def _of_sizes(x, percentile):
+def _of_magnitudes(x, percentile):
     largest = float(np.percentile(np.abs(x), percentile))
     return -largest, largest
 
@@ -638,14 +637,6 @@ _PERCENTILE = Question(
     atol=1e-5,
     mistakes=(
         Mistake(
-            "extremes",
-            lambda x, percentile: (float(x.min()), float(x.max())),
-            "You return the least and the greatest number, whatever the percentile is. A single outlier then "
-            "decides on every code.",
-            "Percentile 99 leaves one number in a hundred out at either end. NumPy has a function of that "
-            "name.",
-        ),
-        Mistake(
             "share_divided",
             lambda x, percentile: _percentiles(x, (100 - percentile) / 2, (100 + percentile) / 2),
             "Your range is a little too wide: you divide what is left out between the two ends.",
@@ -653,12 +644,12 @@ _PERCENTILE = Question(
             "off half of that on each side.",
         ),
         Mistake(
-            "of_sizes",
-            _of_sizes,
+            "of_magnitudes",
+            _of_magnitudes,
             "Your range is always symmetric about zero. Must numbers that are mostly positive have the same "
             "range on both sides?",
-            "You take the percentile of the sizes, which a symmetric code would need. Here both ends are "
-            "found on their own, from the numbers with their signs.",
+            "You take the percentile of the magnitudes, which a symmetric code would need. Here both ends "
+            "are found on their own, from the numbers with their signs.",
         ),
         Mistake(
             "as_a_fraction",
@@ -669,11 +660,20 @@ _PERCENTILE = Question(
             "other wants.",
         ),
         Mistake(
-            "one_end_only",
-            lambda x, percentile: (float(x.min()), float(np.percentile(x, percentile))),
-            "Your upper end is right. At the lower one you keep all numbers, outliers too.",
-            "What the percentile leaves out at the top, it leaves out at the bottom. Which percentile is the "
-            "mirror image of 99?",
+            "nearest",
+            lambda x, percentile: _percentiles(x, 100 - percentile, percentile, method="nearest"),
+            "Near, but both of your ends are examples themselves, while the right ones mostly lie between "
+            "two. What does NumPy do there if you ask for nothing else?",
+            '`method="nearest"` takes the nearer of two examples. Without the argument, `np.percentile` '
+            "interpolates linearly, as is asked for.",
+        ),
+        Mistake(
+            "axis_0",
+            lambda x, percentile: _percentiles(x, 100 - percentile, percentile, axis=0),
+            "Right where `x` has one axis. With more axes you return arrays, a range for each place along "
+            "the others. How many ranges are asked for?",
+            "With `axis=0` the percentiles are taken along the first axis only. All numbers of `x` are one "
+            "set, whatever its shape.",
         ),
         Mistake(
             "widened",
@@ -731,14 +731,6 @@ _GRADIENT = Question(
             "were not there; the saturation is not.",
         ),
         Mistake(
-            "true_derivative",
-            lambda x, gradient, scale: np.zeros_like(gradient),
-            "All your gradients are 0. That is the true derivative of a staircase, and with it no weight "
-            "would ever learn.",
-            "Inside the range the straight-through estimator takes the rounding for the identity. What is "
-            "the derivative of that?",
-        ),
-        Mistake(
             "gradient_clipped",
             lambda x, gradient, scale: np.clip(gradient, -128 * scale, 127 * scale),
             "You limit the gradient to the range of the codes. The range is one of `x`; the gradient may "
@@ -768,8 +760,19 @@ _GRADIENT = Question(
             "All right but for numbers that lie exactly on an end of the range. They belong to it.",
             "A quotient of exactly 127 is a code and loses nothing. Look at your two comparisons.",
         ),
+        Mistake(
+            "scaled",
+            lambda x, gradient, scale: np.where(
+                (x >= -128 * scale) & (x <= 127 * scale), gradient * scale, 0.0
+            ),
+            "The right numbers get a gradient, but each is multiplied by the scale. The forward pass uses "
+            "the scale twice: what do the two uses do to a derivative?",
+            "The division by the scale has the derivative 1 / scale, the multiplication has scale. By the "
+            "chain rule the two are multiplied.",
+        ),
     ),
-    hint="Which numbers saturate? The gradient of those is 0, that of the others stays as it is.",
+    hint="Write down the forward pass without its rounding. Then take one number inside the range and one "
+    "beyond it: how far does the result move if the number moves a little?",
 )
 
 
