@@ -227,6 +227,63 @@ def report(
     typer.echo(f"The report is here: {reporting.report(folder)}")
 
 
+Bundle = Annotated[pathlib.Path, typer.Argument(help="A folder that `course export` made.", file_okay=False)]
+
+
+@app.command()
+def export(
+    bundle: Annotated[pathlib.Path, typer.Argument(help="The new folder.", file_okay=False)],
+    model: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A .keras file of a classifier of lessons 05 to 07; default: lesson 05's."),
+    ] = None,
+    mode: Annotated[str, typer.Option(help="dynamic (8 bit), float16 or float32.")] = "dynamic",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a bundle that is there.")] = False,
+):
+    """Make a folder with model, tokenizer and model card that runs without TensorFlow."""
+    from course_lib import deployment
+
+    deployment.check_target(bundle, replace)  # Before minutes of training.
+    typer.echo("Loading the model; lesson 05's is trained now if no lesson has done so (minutes) ...")
+    path = deployment.export_file(bundle, model, mode, replace)
+    typer.echo((path / "README.md").read_text(encoding="utf-8"))
+    typer.echo(f'It is here: {path}. Try: course predict {path} "What a film!"')
+
+
+@app.command()
+def predict(
+    bundle: Bundle,
+    texts: Annotated[list[str], typer.Argument(help="Texts; - reads one per line from standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per text.")] = False,
+):
+    """Classify texts with a bundle."""
+    import dataclasses
+
+    from course_lib import deployment
+
+    classifier = deployment.Classifier(bundle)
+    if texts == ["-"]:
+        sys.stdin.reconfigure(errors="replace")
+        texts = [line.rstrip("\n") for line in sys.stdin]
+    for found in classifier.predict(texts):
+        if as_json:
+            typer.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+        else:
+            typer.echo(f"{found.label} {found.probability:.1%}" + " (cut)" * found.truncated)
+
+
+@app.command()
+def serve(
+    bundle: Bundle,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 8000,
+):
+    """Serve a bundle: a page, /predict, /explain, /healthz and /metrics."""
+    from course_lib import serving
+
+    serving.serve(bundle, host, port)
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     try:

@@ -312,7 +312,10 @@ def clean(text):
 
     A `<` that opens no tag, as in `I <3 it`, stays.
     """
-    text = re.sub(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", " ", text, flags=re.DOTALL)
+    # Behind the last `-->` no comment can end: looking for it from every `<!--` would take quadratic time.
+    end = text.rfind("-->") + 3 if "-->" in text else 0
+    text = re.sub(r"<!--.*?-->", " ", text[:end], flags=re.DOTALL) + text[end:]
+    text = re.sub(r"</?[a-zA-Z][^<>]*>", " ", text)
     return " ".join(html.unescape(text).split())
 
 
@@ -548,8 +551,17 @@ def truncate(token_ids, length, how="head"):
         )
     if len(token_ids) <= length:
         return list(token_ids)
-    head = {"head": length, "tail": 0, "both": (length + 1) // 2}[how]
-    return [*token_ids[:head], *token_ids[len(token_ids) - (length - head) :]]
+    head = _head(length, how)
+    return _ends(token_ids, head, length - head)
+
+
+def _head(length, how):
+    """How many of the tokens that are kept come from the beginning."""
+    return {"head": length, "tail": 0, "both": (length + 1) // 2}[how]
+
+
+def _ends(sequence, head, tail):
+    return [*sequence[:head], *sequence[len(sequence) - tail :]]
 
 
 def pad(sequences, length=None, multiple=1, pad_id=0):
@@ -622,16 +634,54 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
         from course_lib import weights
 
         tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
-    else:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    elif tokenizer.truncation or tokenizer.padding:
         tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())  # The caller's own keeps its settings.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
     first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    length = sequence_length - 2
+    truncate([], length, how)  # For its errors.
+    if isinstance(tokenizer.pre_tokenizer, tokenizers.pre_tokenizers.BertPreTokenizer):
+        found = _encode_words(texts, tokenizer, length, how)
+    else:
+        found = _encode_whole(texts, tokenizer, length, how)
+    return [[first, *ids, last] for ids in found]
+
+
+def _encode_whole(texts, tokenizer, length, how):
     sequences = []
     for start in range(0, len(texts), 1000):  # A part at a time: an Encoding is far larger than its ids.
         cleaned = [clean(text) for text in texts[start : start + 1000]]
         for encoding in tokenizer.encode_batch_fast(cleaned, add_special_tokens=False):
-            sequences.append([first, *truncate(encoding.ids, sequence_length - 2, how), last])
+            sequences.append(truncate(encoding.ids, length, how))
+    return sequences
+
+
+def _encode_words(texts, tokenizer, length, how):
+    """As `_encode_whole`, for a tokenizer that never looks across white space: each distinct word is
+    tokenized once, and words in the middle of a long text not at all.
+    """
+    head = _head(length, how)
+    known, sequences = {}, []
+    for start in range(0, len(texts), 1000):
+        words = [clean(text).split() for text in texts[start : start + 1000]]
+        # A word has a token or more, so this many words at either end hold all that is kept.
+        kept = [each if len(each) <= length else _ends(each, head, length - head) for each in words]
+        new = list({word for each in kept for word in each} - known.keys())
+        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
+        known.update((word, encoding.ids) for word, encoding in zip(new, encodings, strict=True))
+        for every, some in zip(words, kept, strict=True):
+            tokens = [known[word] for word in some]
+            if len(every) <= length:
+                sequences.append(truncate([token for ids in tokens for token in ids], length, how))
+            elif all(tokens):
+                front = [token for ids in tokens[:head] for token in ids]
+                back = [token for ids in tokens[head:] for token in ids]
+                sequences.append(_ends(front, head, 0) + _ends(back, 0, length - head))
+            else:  # Words without a token, such as lone control characters: more words count.
+                sequences += _encode_whole([" ".join(every)], tokenizer, length, how)
     return sequences
 
 

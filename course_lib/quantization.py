@@ -9,6 +9,7 @@ Courville, 2013, arXiv:1308.3432, for the straight-through estimator.
 """
 
 import contextlib
+import gc
 import inspect
 import json
 import os
@@ -532,9 +533,13 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
         config = _groups_of_int4(group_size)
     elif mode in ("gptq", "awq"):
         config = _calibrated(model, mode, group_size, samples)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That a layer without kernel is left as it is.
-        model.quantize(mode, config=config, filters=lambda layer: any(layer is each for each in layers))
+    gc.freeze()  # Keras collects garbage after every layer; without what is here already that is quick.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That a layer without kernel is left as it is.
+            model.quantize(mode, config=config, filters=lambda layer: any(layer is each for each in layers))
+    finally:
+        gc.unfreeze()
     return model
 
 
@@ -620,7 +625,7 @@ LITERT = ("float32", "float16", "dynamic", "integer")
 INTEGER_OPERATIONS = {"FULLY_CONNECTED", "GATHER"}
 
 
-def export(model, path, mode="float32", length=128, samples=None):
+def export(model, path, mode="float32", length=128, samples=None, shapes=None):
     """Writes a classifier of token ids as a LiteRT file for one text of a fixed length.
 
     Args:
@@ -631,6 +636,8 @@ def export(model, path, mode="float32", length=128, samples=None):
             outputs beforehand, from `samples`, and leaves softmax and norms in float32.
         length: Tokens per text; shorter ones are padded.
         samples: For "integer": iterable of inputs, as `inputs` gives them.
+        shapes: Pairs of texts and tokens, instead of one text of `length`. The file then has a signature
+            `b4_l64` for 4 texts of 64 tokens, and so on, and one copy of the weights for all.
 
     Raises:
         ValueError: If the mode is unknown, samples are missing, the model is not built or quantized, computes
@@ -646,19 +653,23 @@ def export(model, path, mode="float32", length=128, samples=None):
     samples = None if samples is None else list(samples)
     if (mode == "integer") != bool(samples):
         raise ValueError('`samples` belong to the mode "integer", which needs at least one.')
+    if shapes and mode == "integer":
+        raise ValueError('The mode "integer" takes one length, not `shapes`.')
     tables(model)  # For its errors.
     halves = sorted({layer.compute_dtype for layer in model.layers} - {"float32"})
     if halves:
         raise ValueError(f"The model computes in {halves[0]}. Build it under float32 and copy the weights.")
     import tensorflow as tf
 
-    signature = {name: tf.TensorSpec((1, length), tf.int32, name=name) for name in model.input}
+    named = {f"b{texts}_l{tokens}": (texts, tokens) for texts, tokens in shapes or [(1, length)]}
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serve", lambda x: model(x, training=False), input_signature=[signature])
+    for name, shape in named.items():
+        signature = {each: tf.TensorSpec(shape, tf.int32, name=each) for each in model.input}
+        archive.add_endpoint(name, lambda x: model(x, training=False), input_signature=[signature])
     with tempfile.TemporaryDirectory() as folder, _quiet():
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(named))
         if mode != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if mode == "float16":

@@ -123,6 +123,17 @@ def test_the_table_of_compression_is_the_recorded_one():
     found = record("compression")
     rows = load("compression").table(found).splitlines()
     assert set(rows) <= set(prose(README).splitlines())
+    lesson = (NOTEBOOKS / "08_deployment.ipynb").read_text(encoding="utf-8")
+    for name, row in (
+        ("Keras float32", "float32, Keras"),
+        ("LiteRT float32", "float32, LiteRT"),
+        ("8 bits", "int8 dynamic, LiteRT"),
+        ("pruned, 8 bits", "structured and distilled, int8 dynamic, LiteRT"),
+    ):
+        ((accuracy, times),) = re.findall(rf'"{name}\\": \(([0-9.]+), ([0-9.]+)\)', lesson)
+        (line,) = [each for each in rows if each.startswith(f"| {row} |")]
+        assert f" {float(accuracy):.1%} (" in line
+        assert f" {times} times as fast" in line
     for word in ("06_pruning", "07_quantization"):
         lines = prose(NOTEBOOKS / f"{word}.ipynb").splitlines()
         shown = [

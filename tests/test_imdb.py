@@ -328,6 +328,8 @@ def test_reads_an_archive_without_writing(archive, home):
         ("I <3 it, 2 < 3 > 1, a<b", "I <3 it, 2 < 3 > 1, a<b"),
         ("  tabs\t and\n\nlines ", "tabs and lines"),
         ("before<!-- note\n<br> -->after", "before after"),
+        ("a <!-- b --> c <!-- d --> e <!-- open", "a c e <!-- open"),
+        ("--> a <!-- open", "--> a <!-- open"),
         ("&lt;br /&gt; as written", "<br /> as written"),
         ("", ""),
     ],
@@ -600,6 +602,40 @@ def test_encode_cleans_cuts_and_frames():
     assert tokenizer.truncation["max_length"] == 4
     with pytest.raises(ValueError, match=r"`length` >= 0"):
         imdb.encode(texts, tokenizer, 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.text(st.sampled_from("ab Σσé\u0301一.,'[]MASK\x07\u200b\u00a0\u3000ﬁİ😀<>!-"), max_size=60),
+        max_size=4,
+    ),
+    st.sampled_from(("head", "tail", "both")),
+    st.integers(2, 20),
+)
+def test_encode_word_by_word_is_encode_of_the_whole(texts, how, length):
+    tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    whole = [
+        [
+            101,
+            *imdb.truncate(tokenizer.encode(imdb.clean(text), add_special_tokens=False).ids, length - 2, how),
+            102,
+        ]
+        for text in texts
+    ]
+    assert imdb.encode(texts, tokenizer, length, how) == whole
+
+
+def test_encode_with_a_tokenizer_that_looks_across_words():
+    trained = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="[UNK]"))
+    trained.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    trainer = tokenizers.trainers.BpeTrainer(special_tokens=special, vocab_size=60, show_progress=False)
+    trained.train_from_iterator(["a film of a kind"] * 5, trainer)
+    whole = trained.encode("a film of a kind", add_special_tokens=False).ids
+    assert imdb.encode(["a film of a kind"], trained, 9, "both") == [[2, *imdb.truncate(whole, 7, "both"), 3]]
 
 
 def toy_data(count=203):

@@ -1,0 +1,454 @@
+"""Lesson 08: bundles, what they say, and the arithmetic of watching them."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from course_lib import cli, deployment, fine_tuning, imdb, pruning, transformer, weights
+
+TEXTS = [f"review {i} of a film that was {'good ' * i}" for i in range(8)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    made = fine_tuning.classifier(
+        transformer.encoder(len(weights.vocabulary()), 1, 2, 16, 32, max_length=128)
+    )
+    kernel = made.weights[-2]
+    kernel.assign(np.random.default_rng(0).normal(size=kernel.shape) * 3)  # So that the classes differ.
+    return made
+
+
+@pytest.fixture(scope="module")
+def split():
+    texts = [f"{'fine ' * (i % 40)} film number {i}" for i in range(60)]
+    return imdb.Split(texts, np.arange(60) % 2, [f"t{i}" for i in range(60)])
+
+
+@pytest.fixture(scope="module")
+def bundle(model, split, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundles") / "float32"
+    return deployment.export(model, folder, split, split, mode="float32", lengths=(16, 32))
+
+
+@pytest.fixture(scope="module")
+def bundle_classifier(bundle):
+    return deployment.Classifier(bundle)
+
+
+@pytest.fixture
+def copied(bundle, tmp_path):
+    return pathlib.Path(shutil.copytree(bundle, tmp_path / "bundle"))
+
+
+def keras_logits(model, texts, length=32):
+    ids, mask = imdb.pad(imdb.encode(texts, sequence_length=length, how="both"), length)
+    batch = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": mask.astype("int32")}
+    return keras.ops.convert_to_numpy(model(batch, training=False))
+
+
+class TestBundle:
+    def test_it_says_what_the_keras_model_says(self, model, bundle, split):
+        texts = [*split.texts, "", "<br />", "one <b>bold</b> film &amp; more"]
+        found = deployment.Classifier(bundle).logits(texts)
+        np.testing.assert_allclose(found, keras_logits(model, texts), atol=1e-4)
+
+    def test_eight_bits_are_smaller_and_close(self, model, split, bundle, tmp_path):
+        small = deployment.export(model, tmp_path / "b", split, split, lengths=(32,))
+        assert (small / "model.tflite").stat().st_size < 0.5 * (bundle / "model.tflite").stat().st_size
+        exact = keras_logits(model, split.texts)
+        found = deployment.Classifier(small).logits(split.texts)
+        assert np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
+
+    def test_one_by_one_and_together_are_the_same(self, bundle, split):
+        classifier = deployment.Classifier(bundle)
+        alone = np.concatenate([classifier.logits([text]) for text in split.texts])
+        np.testing.assert_allclose(classifier.logits(split.texts), alone, atol=1e-5)
+        assert classifier.logits([]).shape == (0, 2)
+        assert classifier.predict([]) == []
+
+    def test_a_prediction_holds_what_it_rests_on(self, bundle):
+        classifier = deployment.Classifier(bundle)
+        found = classifier("zxqwv film")
+        assert found.label == max(found.probabilities, key=found.probabilities.get)
+        assert found.probability == pytest.approx(max(found.probabilities.values()))
+        assert sum(found.probabilities.values()) == pytest.approx(1)
+        assert found.unknown == 0.5
+        assert not found.truncated
+        long = classifier("film " * 500)
+        assert (long.tokens, long.truncated, long.unknown) == (502, True, 0.0)
+        expected = deployment.softmax(classifier.logits(["film"]) / classifier.card["temperature"])
+        np.testing.assert_allclose(list(classifier("film").probabilities.values()), expected[0])
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.text(st.characters(), max_size=300))
+    def test_any_unicode_has_a_verdict(self, bundle_classifier, text):
+        found = bundle_classifier(text)
+        assert 0.5 <= found.probability <= 1
+        assert found.tokens >= 2
+
+    @pytest.mark.parametrize("wrong", [None, b"bytes", 3, ["nested"]])
+    def test_what_is_no_text_is_refused(self, bundle, wrong):
+        with pytest.raises(TypeError, match="must be a str"):
+            deployment.Classifier(bundle).predict([wrong])
+
+    def test_a_single_text_in_place_of_several_is_refused(self, bundle):
+        with pytest.raises(TypeError, match="Call the classifier itself"):
+            deployment.Classifier(bundle).predict("film")
+
+    def test_it_runs_without_the_large_libraries(self, bundle):
+        code = (
+            "import sys\n"
+            "large = ('tensorflow', 'keras', 'keras_hub', 'torch', 'jax', 'scipy', 'sklearn', 'matplotlib')\n"
+            "sys.modules.update(dict.fromkeys(large))\n"
+            "from course_lib import deployment\n"
+            "print(deployment.Classifier(sys.argv[1])('a film').label)\n"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=True
+        )
+        assert process.stdout.strip() == deployment.Classifier(bundle)("a film").label
+        assert "XNNPACK" not in process.stderr
+
+    def test_the_card_holds_measurements_and_no_text(self, bundle, split):
+        card = deployment.read_card(bundle)
+        logits = deployment.Classifier(bundle).logits(split.texts)
+        assert card["evaluation"]["accuracy"] == pytest.approx(
+            np.mean(logits.argmax(axis=1) == split.labels), abs=1e-3
+        )
+        assert {len(values) for values in card["reference"].values()} == {60}
+        assert set(card["reference"]) == set(deployment.FEATURES)
+        written = "".join((bundle / name).read_text(encoding="utf-8") for name in ("card.json", "README.md"))
+        assert "film number" not in written
+        assert f"{card['evaluation']['accuracy']:.1%}" in written
+
+    def test_threads_share_one_classifier(self, bundle, split):
+        import concurrent.futures
+
+        classifier = deployment.Classifier(bundle)
+        expected = [each.label for each in classifier.predict(split.texts)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            assert [each.label for each in pool.map(classifier, split.texts)] == expected
+
+
+class TestDamage:
+    @pytest.mark.parametrize("name", ["model.tflite", "tokenizer.json", "card.json"])
+    def test_a_missing_file_is_named(self, copied, name):
+        (copied / name).unlink()
+        with pytest.raises(ValueError, match=f"{name} is missing"):
+            deployment.Classifier(copied)
+
+    @pytest.mark.parametrize("name", ["model.tflite", "tokenizer.json"])
+    def test_a_changed_file_is_noticed(self, copied, name):
+        content = (copied / name).read_bytes()
+        (copied / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(ValueError, match="damaged or was changed"):
+            deployment.Classifier(copied)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"format": 99},
+            {"labels": "ab"},
+            {"temperature": 0.0},
+            {"temperature": -1.0},
+            {"temperature": float("nan")},
+            {"sha256": []},
+            {"truncation": 3},
+        ],
+    )
+    def test_an_unusable_card_is_refused(self, copied, change):
+        card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
+        (copied / "card.json").write_text(json.dumps({**card, **change}), encoding="utf-8")
+        with pytest.raises(ValueError, match="no card of format 1"):
+            deployment.Classifier(copied)
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "[" * 100_000])
+    def test_a_card_that_is_none_is_refused(self, copied, content):
+        (copied / "card.json").write_text(content, encoding="utf-8")
+        with pytest.raises(ValueError, match="no card of format 1"):
+            deployment.Classifier(copied)
+
+    @pytest.mark.parametrize(
+        ("name", "message"), [("model.tflite", "LiteRT"), ("tokenizer.json", "tokenizer")]
+    )
+    def test_a_file_of_another_kind_is_refused(self, copied, name, message):
+        (copied / name).write_bytes(b"something else, of some length, that is not what it should be")
+        card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
+        card["sha256"][name] = deployment._sha256(copied / name)
+        (copied / "card.json").write_text(json.dumps(card), encoding="utf-8")
+        with pytest.raises(ValueError, match=f"is no {message}"):
+            deployment.Classifier(copied)
+
+
+class TestExport:
+    def test_nothing_that_is_there_is_lost(self, model, split, tmp_path, copied):
+        other = tmp_path / "mine"
+        other.mkdir()
+        (other / "thesis.txt").write_text("all of it", encoding="utf-8")
+        with pytest.raises(ValueError, match="is there already and is no bundle"):
+            deployment.export(model, other, split, split, replace=True)
+        with pytest.raises(ValueError, match="--replace"):
+            deployment.export(model, copied, split, split)
+        assert (other / "thesis.txt").read_text(encoding="utf-8") == "all of it"
+
+    def test_a_failure_leaves_the_old_bundle_and_no_rest(self, model, split, copied, monkeypatch):
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(deployment, "_measured", full)
+        with pytest.raises(OSError, match="No space"):
+            deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
+        assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
+        deployment.Classifier(copied)
+
+    def test_a_bundle_is_replaced(self, model, split, copied):
+        deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
+        assert deployment.Classifier(copied).lengths == (16,)
+        assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
+
+    def test_arguments_that_cannot_be_used_are_named(self, model, split, tmp_path):
+        empty = imdb.Split([], np.zeros(0, "int32"), [])
+        for wrong, message in (
+            ({"mode": "int3"}, "`mode` of a bundle"),
+            ({"test": empty}, "at least one text"),
+            ({"labels": ("a", "b", "c")}, "has 2 outputs"),
+        ):
+            arguments = {"validation": split, "test": split, **wrong}
+            with pytest.raises(ValueError, match=message):
+                deployment.export(model, tmp_path / "new", **arguments)
+        assert not list(tmp_path.iterdir())
+
+    def test_the_command_takes_a_keras_file(self, model, tmp_path, monkeypatch):
+        monkeypatch.setenv("COURSE_DATA", "sample")
+        model.save(tmp_path / "model.keras")
+        arguments = ["export", str(tmp_path / "b"), "--model", str(tmp_path / "model.keras")]
+        result = CliRunner().invoke(cli.app, [*arguments, "--mode", "float32"])
+        assert result.exit_code == 0, result.output
+        assert "218 test reviews" in result.output
+        result = CliRunner().invoke(cli.app, ["predict", str(tmp_path / "b"), "a film", "--json"])
+        assert json.loads(result.output)["label"] in ("negative", "positive")
+
+    def test_a_file_that_is_no_model_is_one_line(self, tmp_path):
+        (tmp_path / "model.keras").write_bytes(b"PK nothing")
+        for path in (tmp_path / "model.keras", tmp_path / "missing.keras"):
+            with pytest.raises(ValueError, match="no classifier that Keras can load"):
+                deployment.export_file(tmp_path / "b", path)
+
+    def test_pruned_models_become_bundles_too(self, model, split, tmp_path):
+        (name,) = [block.name for block in transformer.blocks(model)]
+        smaller = pruning.keep(model, heads={name: [1]}, neurons={name: list(range(5))})
+        folder = deployment.export(smaller, tmp_path / "b", split, split, mode="float32", lengths=(32,))
+        np.testing.assert_allclose(
+            deployment.Classifier(folder).logits(TEXTS), keras_logits(smaller, TEXTS), atol=1e-4
+        )
+
+
+class TestCommand:
+    def test_texts_from_standard_input(self, bundle):
+        command = [sys.executable, "-m", "course_lib.cli", "predict", str(bundle), "-"]
+        process = subprocess.run(command, input=b"a film\n\xff\n", capture_output=True, check=True)
+        assert len(process.stdout.splitlines()) == 2
+
+    def test_no_bundle_is_one_line(self, tmp_path):
+        command = [sys.executable, "-m", "course_lib.cli", "predict", str(tmp_path), "x"]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert process.returncode == 1
+        assert process.stderr.count("\n") == 1
+        assert "course export" in process.stderr
+
+
+class TestWordImportance:
+    def test_it_is_the_change_when_a_word_is_hidden(self, bundle):
+        classifier = deployment.Classifier(bundle)
+        text = "a warm and funny film"
+        found = classifier.word_importance(text)
+        whole = classifier(text)
+        hidden = classifier("a [MASK] and funny film")  # The tokenizer knows the name of its special token.
+        assert [word for word, _ in found] == text.split()
+        assert found[1][1] == pytest.approx(whole.probability - hidden.probabilities[whole.label], abs=1e-5)
+
+    def test_words_that_the_model_does_not_see_have_none(self, bundle):
+        words = [f"w{i}" for i in range(60)]
+        found = deployment.Classifier(bundle).word_importance(" ".join(words))
+        seen = [change is not None for _, change in found]
+        assert seen[0]
+        assert seen[-1]
+        assert not all(seen)
+        assert deployment.Classifier(bundle).word_importance(" ") == []
+
+
+class TestMicroBatches:
+    @given(
+        st.lists(st.integers(0, 128), max_size=40),
+        st.sets(st.integers(1, 127), max_size=4).map(lambda some: [128, *some]),
+        st.integers(1, 9),
+    )
+    def test_every_text_is_once_in_the_smallest_bucket_that_holds_it(self, lengths, buckets, size):
+        groups = deployment.micro_batches(lengths, buckets, size)
+        assert sorted(i for _, indices in groups for i in indices) == list(range(len(lengths)))
+        for bucket, indices in groups:
+            assert 1 <= len(indices) <= size
+            assert indices == sorted(indices)
+            for i in indices:
+                assert bucket == min(each for each in buckets if each >= lengths[i])
+        for bucket in buckets:
+            assert sum(each == bucket and len(indices) < size for each, indices in groups) <= 1
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="no text longer than 64"):
+            deployment.micro_batches([65], [32, 64], 4)
+        with pytest.raises(ValueError, match="at least 1"):
+            deployment.micro_batches([5], [32], 0)
+
+
+class TestHistogramQuantile:
+    def test_by_hand(self):
+        # 10 in (0, 1], 10 in (1, 3]: the median is at the first bound, three quarters half-way in the second.
+        assert deployment.histogram_quantile(0.5, [1, 3], [10, 10, 0]) == pytest.approx(1.0)
+        assert deployment.histogram_quantile(0.75, [1, 3], [10, 10, 0]) == pytest.approx(2.0)
+        assert deployment.histogram_quantile(0.25, [1, 3], [10, 10, 0]) == pytest.approx(0.5)
+        assert deployment.histogram_quantile(0.9, [1, 3], [0, 0, 5]) == 3.0
+        assert np.isnan(deployment.histogram_quantile(0.5, [1], [0, 0]))
+
+    @given(st.lists(st.floats(0.01, 99), min_size=1, max_size=60), st.floats(0.01, 1))
+    def test_it_is_off_by_a_bucket_at_most(self, values, q):
+        bounds = np.arange(5.0, 101, 5)
+        counts = [*np.histogram(values, [0, *bounds])[0], 0]
+        exact = np.quantile(values, q, method="inverted_cdf")
+        assert abs(deployment.histogram_quantile(q, bounds, counts) - exact) <= 5 + 1e-9
+
+    @pytest.mark.parametrize(
+        ("q", "bounds", "counts"),
+        [
+            (1.1, [1], [1, 1]),
+            (0.5, [1, 1], [1, 1, 1]),
+            (0.5, [1], [1]),
+            (0.5, [0, 1], [1, 1, 1]),
+            (0.5, [], [1]),
+        ],
+    )
+    def test_errors(self, q, bounds, counts):
+        with pytest.raises(ValueError, match="`q` must be from 0 to 1"):
+            deployment.histogram_quantile(q, bounds, counts)
+
+
+class TestCalibration:
+    def test_error_by_hand(self):
+        probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]])
+        error, rows = deployment.expected_calibration_error(probabilities, [0, 1, 1, 1], bins=10)
+        # Two at 0.95 with accuracy 0.5, two at 0.6 with accuracy 1.
+        assert error == pytest.approx((2 * 0.45 + 2 * 0.4) / 4)
+        assert rows == [(0.6, 1.0, 2), (0.95, 0.5, 2)]
+
+    def test_the_temperature_of_logits_that_were_made_too_large(self):
+        rng = np.random.default_rng(0)
+        logits = rng.normal(size=(40_000, 3)) * 2
+        labels = np.array([rng.choice(3, p=p) for p in deployment.softmax(logits)])
+        assert deployment.fit_temperature(3 * logits, labels) == pytest.approx(3.0, rel=0.05)
+        errors = [
+            deployment.expected_calibration_error(deployment.softmax(3 * logits / t), labels)[0]
+            for t in (1, 3)
+        ]
+        assert errors[1] < 0.01 < errors[0]
+
+    def test_errors(self):
+        for function in (deployment.fit_temperature, deployment.expected_calibration_error):
+            for wrong in ((np.zeros((2, 2)), [0]), (np.zeros((0, 2)), []), (np.zeros(3), [0, 1, 0])):
+                with pytest.raises(ValueError, match="Shapes"):
+                    function(*wrong)
+
+
+class TestDrift:
+    def test_index_by_hand_and_symmetric(self):
+        e, a = np.array([10.5, 30.5]) / 41, np.array([20.5, 20.5]) / 41
+        expected = np.sum((a - e) * np.log(a / e))
+        assert deployment.population_stability_index([10, 30], [20, 20]) == pytest.approx(expected)
+        assert deployment.population_stability_index([20, 20], [10, 30]) == pytest.approx(expected)
+        assert deployment.population_stability_index([5, 5, 5], [5, 5, 5]) == 0
+        assert np.isfinite(deployment.population_stability_index([100, 0], [0, 100]))
+
+    def test_index_without_drift_is_as_the_docstring_says(self):
+        rng = np.random.default_rng(0)
+        bins, n, m = 5, 400, 200
+        found = [
+            deployment.population_stability_index(
+                *(rng.multinomial(size, np.ones(bins) / bins) for size in (n, m))
+            )
+            for _ in range(2000)
+        ]
+        assert np.mean(found) == pytest.approx((bins - 1) * (1 / n + 1 / m), rel=0.1)
+
+    @pytest.mark.parametrize("wrong", [([1, 2], [1]), ([0, 0], [1, 1]), ([1, -1], [1, 1]), ([[1]], [[1]])])
+    def test_errors_of_the_index(self, wrong):
+        with pytest.raises(ValueError, match="Two arrays of counts"):
+            deployment.population_stability_index(*wrong)
+
+    def test_the_monitor_tells_change_from_none(self):
+        rng = np.random.default_rng(0)
+        reference = {"length": rng.normal(100, 20, 500), "confidence": rng.uniform(0.5, 1, 500)}
+        monitor = deployment.DriftMonitor(reference, window=80)
+        for i in range(400):
+            monitor.add({"length": rng.normal(100, 20), "confidence": rng.uniform(0.5, 1)})
+            report = monitor.report()
+            assert bool(report) == (i >= 79)
+            assert not any(found.alert for found in report.values())
+        for _ in range(80):
+            monitor.add({"length": rng.normal(60, 20), "confidence": rng.uniform(0.5, 1)})
+        report = monitor.report()
+        assert report["length"].alert
+        assert not report["confidence"].alert
+
+    def test_a_constant_feature_is_no_fault(self):
+        monitor = deployment.DriftMonitor({"unknown": np.zeros(50)}, window=20)
+        for _ in range(20):
+            monitor.add({"unknown": 0.0})
+        assert not monitor.report()["unknown"].alert
+        for _ in range(20):
+            monitor.add({"unknown": 1.0})
+        assert monitor.report()["unknown"].alert
+
+    @pytest.mark.parametrize(
+        "wrong", [{"window": 5}, {"bins": 1}, {"p_value": 0}, {"reference": {}}, {"reference": {"a": [1.0]}}]
+    )
+    def test_errors_of_the_monitor(self, wrong):
+        with pytest.raises(ValueError, match="At least 20 values"):
+            deployment.DriftMonitor(**{"reference": {"a": np.arange(50.0)}, **wrong})
+
+
+class TestCost:
+    def test_by_hand(self):
+        # 3,600 an hour at one a second: 3.60 an hour makes 1 per thousand, at half use 2.
+        assert deployment.cost_per_thousand(3.6, 1) == pytest.approx(1.0)
+        assert deployment.cost_per_thousand(3.6, 1, 0.5) == pytest.approx(2.0)
+
+    @pytest.mark.parametrize("wrong", [(-1, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1, 1.5)])
+    def test_errors(self, wrong):
+        with pytest.raises(ValueError, match="must not be negative"):
+            deployment.cost_per_thousand(*wrong)
+
+
+def test_latency_leaves_the_warm_up_out():
+    calls = []
+    assert deployment.latency(calls.append, [1, 2, 3, 4], warmup=2).shape == (4,)
+    assert calls == [1, 2, 1, 2, 3, 4]
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("COURSE_IMDB" not in os.environ, reason="COURSE_IMDB is not set")
+def test_real_reviews_of_any_length(bundle):
+    texts = imdb.load("imdb", verbose=False).test.texts[:500]
+    found = deployment.Classifier(bundle).predict(texts)
+    assert len(found) == 500
+    assert sum(each.truncated for each in found) > 400
