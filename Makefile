@@ -17,7 +17,7 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help lab test lint unit notebooks test-backends test-colab lessons exercises lock clean
+.PHONY: help lab test lint unit notebooks test-backends test-colab bench lessons exercises lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -53,6 +53,12 @@ notebooks: .venv/.ready ## run every notebook and compare its outputs
 test-colab: .venv/.ready ## run lessons and tests with Colab's versions (Python 3.12 or later)
 	@bash tools/test_colab.sh $(NOTEBOOKS)
 
+.venv-bench/.ready: .venv/.ready benchmarks/setup.sh
+	@bash benchmarks/setup.sh
+
+bench: .venv-bench/.ready ## compare with what people use instead (ARGS="text_to_batches" for one)
+	@PATH="$(CURDIR)/.venv-bench/bin:$$PATH" .venv-bench/bin/python benchmarks/bench.py $(ARGS)
+
 lessons: .venv/.ready ## execute all notebooks and save their outputs
 	@$(PY) tools/execute.py $(NOTEBOOKS)
 
@@ -63,5 +69,5 @@ lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
 
 clean: ## remove .venv and everything that can be made again (not the cache)
-	rm -rf .venv .venv-colab build dist .pytest_cache .ruff_cache .hypothesis logs notebooks/logs
+	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis logs notebooks/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

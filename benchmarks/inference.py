@@ -1,0 +1,303 @@
+"""Comparison 3: text to logits with the 8-bit bundle, against ONNX Runtime and PyTorch in 8 bit, and Keras.
+
+All sides run the classifier of comparison 2. Each gets texts and returns logits, so cleaning and tokenizing
+count, and all but the bundle, which has its own lengths, pad a batch to its longest review. The two other
+8-bit sides are prepared in several of the ways that their documentation recommends, and the fastest is taken.
+"""
+
+import hashlib
+import pathlib
+import shutil
+import time
+
+import fine_tuning_epoch
+import harness
+import models
+import numpy as np
+import reviews
+
+from course_lib import imdb
+
+TITLE = "Inference, 8 bit"
+PACKAGES = ("ai-edge-litert", "keras", "onnxruntime", "tensorflow", "torch", "transformers")
+DEFAULTS = {
+    "train": 2000,
+    "ones": 64,
+    "batches": 4,
+    "batch": 32,
+    "test": 1000,
+    "rounds": 15,
+    "points": 1.0,
+    "agree": 0.98,
+}
+QUICK = {"train": 128, "ones": 8, "batches": 1, "test": 64, "rounds": 3, "points": 100.0, "agree": 0.0}
+GOAL, GOAL_KERAS = 1.0, 3.0
+KERAS = "Keras, float32"
+
+
+class Side:
+    """Reads the reviews; subclasses have `logits(texts)` for a list of texts."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.folder = pathlib.Path(settings["folder"])
+        self.texts, _, _ = reviews.load("test", settings["test"])
+
+    def run(self, case, lap):
+        """`"ones"`: reviews one by one; `"batches"`: as they come; `"test"`: all, batched by length."""
+        size = self.settings["batch"]
+        if case == "ones":
+            return [self.logits([text]) for text in self.texts[: self.settings["ones"]]]
+        if case == "batches":
+            texts = self.texts[: size * self.settings["batches"]]
+            return [self.logits(texts[i : i + size]) for i in range(0, len(texts), size)]
+        order = np.argsort([len(text) for text in self.texts])
+        result = np.empty((len(order), 2), "float32")
+        for part in np.array_split(order, -(-len(order) // size)):
+            result[part] = self.logits([self.texts[i] for i in part])
+        return result
+
+
+class Course(Side):
+    """The bundle, as `course export` writes it."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.logits = open_bundle(self.folder / settings["bundle"])
+
+
+def open_bundle(folder):
+    """A function from texts to logits: the course's 8-bit classifier."""
+    from course_lib import deployment
+
+    return deployment.Classifier(folder, threads=harness.THREADS).logits
+
+
+def write_bundle(model, folder):
+    """Writes a Keras classifier as the 8-bit bundle that `open_bundle` opens."""
+    from course_lib import deployment
+
+    few = imdb.load("sample", verbose=False).validation
+    few = imdb.Split(few.texts[:20], few.labels[:20], few.ids[:20])
+    deployment.export(model, folder, few, few, truncation="head", replace=True)
+
+
+class Keras(Side):
+    """The classifier in float32, compiled to a graph."""
+
+    packages = ("tensorflow",)
+
+    def __init__(self, settings):
+        import tensorflow as tf
+
+        super().__init__(settings)
+        model, self.tokenizer = models.keras_classifier(self.folder), models.Tokenizer()
+        spec = [tf.TensorSpec((None, None), "int32")] * 3
+        names = ("token_ids", "padding_mask", "segment_ids")
+        self.graph = tf.function(
+            lambda *inputs: model(dict(zip(names, inputs, strict=True)), training=False), input_signature=spec
+        )
+
+    def logits(self, texts):
+        return self.graph(*self.tokenizer(texts, "int32")).numpy()
+
+
+class PyTorch(Side):
+    """`quantize_dynamic` of all linear layers, as it is or traced and frozen, with either of two engines."""
+
+    packages = ("torch", "transformers")
+
+    def __init__(self, settings):
+        import torch
+
+        super().__init__(settings)
+        torch.set_num_threads(harness.THREADS)
+        self.tokenizer, candidates = models.Tokenizer(), {}
+        self.torch = torch
+        for engine in ("x86", "fbgemm"):
+            torch.backends.quantized.engine = engine
+            module = torch.ao.quantization.quantize_dynamic(
+                models.torch_classifier(self.folder), {torch.nn.Linear}, dtype=torch.qint8
+            )
+            example = self._tensors(self.texts[:2])
+            with torch.inference_mode():
+                traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))
+                other = self._tensors(self.texts[:5])
+                assert torch.allclose(module(*other), traced(*other), atol=1e-4)
+            candidates |= {f"{engine}, eager": (engine, module), f"{engine}, traced": (engine, traced)}
+        self.way = fastest(candidates, self._run, self.texts)
+        self.chosen = candidates[self.way]
+
+    def _tensors(self, texts):
+        return tuple(map(self.torch.from_numpy, self.tokenizer(texts)))
+
+    def _run(self, candidate, texts):
+        engine, module = candidate
+        self.torch.backends.quantized.engine = engine
+        with self.torch.inference_mode():
+            return module(*self._tensors(texts)).numpy()
+
+    def logits(self, texts):
+        return self._run(self.chosen, texts)
+
+
+class OnnxRuntime(Side):
+    """`quantize_dynamic`, per tensor or channel, of the plain graph or of ONNX Runtime's optimized one."""
+
+    packages = ("onnxruntime", "onnx", "torch", "transformers")
+
+    def __init__(self, settings):
+        import onnxruntime
+
+        super().__init__(settings)
+        self.tokenizer = models.Tokenizer()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = harness.THREADS
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        candidates = {
+            path.stem: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            for path in sorted((self.folder / "onnx").glob("int8_*.onnx"))
+        }
+        self.way = fastest(candidates, self._run, self.texts)
+        self.chosen = candidates[self.way]
+
+    def _run(self, session, texts):
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        return session.run(None, dict(zip(names, self.tokenizer(texts), strict=True)))[0]
+
+    def logits(self, texts):
+        return self._run(self.chosen, texts)
+
+
+def fastest(candidates, run, texts, rounds=5):
+    """The name of the candidate that is fastest on a review and a batch of them, each weighed the same."""
+    seconds = {name: {1: [], 32: []} for name in candidates}
+    for turn in range(rounds + 1):
+        for name, candidate in candidates.items():
+            for size, found in seconds[name].items():
+                start = time.perf_counter()
+                run(candidate, texts[:size])
+                if turn:
+                    found.append(time.perf_counter() - start)
+    return min(seconds, key=lambda name: np.prod([min(found) for found in seconds[name].values()]))
+
+
+class Preparation:
+    """Writes the bundle and the ONNX files of a classifier."""
+
+    def __init__(self, settings):
+        self.folder = pathlib.Path(settings["folder"])
+
+    def run(self, case, lap):
+        """`"bundle"` or `"onnx"`."""
+        if case == "bundle":
+            write_bundle(models.keras_classifier(self.folder), self.folder / "bundle")
+        else:
+            write_onnx(self.folder)
+
+
+def write_onnx(state):
+    """Exports the PyTorch classifier and quantizes it in the ways of which `OnnxRuntime` takes the best."""
+    import onnx
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    folder = state / "onnx.part"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    axes = {name: {0: "batch", 1: "length"} for name in names} | {"logits": {0: "batch"}}
+    example = tuple(torch.ones((2, 16), dtype=torch.int64) for _ in names)
+    plain, optimized = str(folder / "plain.onnx"), str(folder / "optimized.onnx")
+    torch.onnx.export(
+        models.torch_classifier(state, attention="eager"),  # ONNX Runtime knows its pattern.
+        example,
+        plain,
+        input_names=list(names),
+        output_names=["logits"],
+        dynamic_axes=axes,
+        opset_version=17,
+        dynamo=False,
+    )
+    heads, width = (models.weights.CONFIG[name] for name in ("num_attention_heads", "hidden_size"))
+    found = optimizer.optimize_model(plain, model_type="bert", num_heads=heads, hidden_size=width)
+    assert found.get_fused_operator_statistics()["Attention"] == models.weights.CONFIG["num_hidden_layers"]
+    found.save_model_to_file(optimized)
+    for path in (plain, optimized):
+        for way, per_channel in (("tensor", False), ("channel", True)):
+            quantize_dynamic(
+                path,
+                str(folder / f"int8_{pathlib.Path(path).stem}_per_{way}.onnx"),
+                weight_type=QuantType.QInt8,
+                per_channel=per_channel,
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            )
+    shutil.rmtree(state / "onnx", ignore_errors=True)
+    folder.rename(state / "onnx")
+
+
+PEERS = {"ONNX Runtime, int8": OnnxRuntime, "PyTorch, int8": PyTorch, KERAS: Keras}
+SIDES = {harness.COURSE: Course, **PEERS}
+
+
+def prepare(settings, state):
+    """Makes what the sides open, unless it is there for this very classifier."""
+    fine_tuning_epoch.ensure(settings, state)
+    digest = hashlib.sha256((state / models.NAME).read_bytes()).hexdigest()
+    for case in ("bundle", "onnx"):
+        mark = state / f"{case}.made"
+        if mark.is_file() and mark.read_text() == digest:
+            continue
+        if case == "onnx" and harness.missing(OnnxRuntime):
+            continue
+        with harness.workers({"preparation": Preparation}, {"folder": str(state)}) as running:
+            harness.take_turns(running, case, rounds=0)
+        mark.write_text(digest)
+
+
+def measure(settings, state):
+    """The rows of the table."""
+    prepare(settings, state)
+    return rows(settings, state, "bundle", GOAL, {KERAS: GOAL_KERAS})
+
+
+def rows(settings, state, bundle, goal, goals):
+    """Measures all sides, ours with the bundle of this name."""
+    with harness.workers(SIDES, settings | {"folder": str(state), "bundle": bundle}) as running:
+        _, logits = harness.take_turns(running, "test", rounds=0)
+        notes = check_accuracy(settings, logits)
+        measured = {
+            case: harness.take_turns(running, case, settings["rounds"])[0] for case in ("ones", "batches")
+        }
+    size = settings["batch"]
+    return [
+        harness.row(
+            what,
+            measured[case],
+            goal=goal,
+            goals=goals,
+            scale=1e3 / settings[case],
+            unit="ms",
+            notes=notes,
+        )
+        for case, what in (("ones", "one review"), ("batches", f"a batch of {size}"))
+    ]
+
+
+def check_accuracy(settings, logits):
+    """Raises unless all sides are as accurate as float32; returns the accuracies in words."""
+    from course_lib import fine_tuning
+
+    _, labels, _ = reviews.load("test", settings["test"])
+    found = {name: fine_tuning.evaluate(labels, each) for name, each in logits.items()}
+    reference = found.get(KERAS, found[harness.COURSE])
+    for name, each in found.items():
+        points = 100 * (reference.accuracy - each.accuracy)
+        agree = np.mean(logits[name].argmax(1) == logits.get(KERAS, logits[harness.COURSE]).argmax(1))
+        if points > settings["points"] or agree < settings["agree"]:
+            raise harness.DifferentWorkError(
+                f"{name}: {each} is {points:.1f} points below float32's {reference}, and {agree:.1%} of the "
+                "labels agree"
+            )
+    return {name: f"{each.accuracy:.1%}" for name, each in found.items()}

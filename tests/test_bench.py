@@ -1,0 +1,251 @@
+"""The harness of `make bench`: turns, statistics, tables. No test looks at how long something took."""
+
+import importlib
+import json
+import pathlib
+import sys
+import tomllib
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _benchmarks_are_importable():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    yield
+    sys.path.remove(str(ROOT / "benchmarks"))
+
+
+@pytest.fixture(scope="module")
+def harness():
+    return importlib.import_module("harness")
+
+
+class Log:
+    """A side that writes down when it is its turn."""
+
+    def __init__(self, settings):
+        self.path, self.name = pathlib.Path(settings["log"]), type(self).__name__
+
+    def write(self, what):
+        with self.path.open("a") as file:
+            file.write(f"{self.name}{what} ")
+
+    def run(self, case, lap):
+        if case == "long":
+            for part in "123":
+                self.write(part)
+                lap()
+        self.write(".")
+        return case
+
+    def answer(self, case, outcome):
+        return outcome.upper()
+
+
+class Short(Log):
+    """One with fewer laps."""
+
+    def run(self, case, lap):
+        self.write("1")
+        lap()
+        self.write(".")
+        return case
+
+
+class Broken(Log):
+    def run(self, case, lap):
+        raise ZeroDivisionError("no")
+
+
+class Absent(Log):
+    packages = ("json", "no_such_package")
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+def test_sides_take_turns_and_warm_up_first(harness, log):
+    with harness.workers({"course": Log, "other": Short}, {"log": str(log)}) as running:
+        del running["other"]
+        seconds, answers = harness.take_turns(running, "quick", rounds=3, warmups=2)
+    assert log.read_text().split() == ["Log."] * 5
+    assert len(seconds["course"]) == 3
+    assert answers == {"course": "QUICK"}
+
+    log.unlink()
+    with harness.workers({"course": Log, "again": Log}, {"log": str(log)}) as running:
+        seconds, _ = harness.take_turns(running, "quick", rounds=2)
+        assert all(worker.peak_gigabytes > 0 for worker in running.values())
+    assert log.read_text().split() == ["Log."] * 6
+    assert {name: len(each) for name, each in seconds.items()} == {"course": 2, "again": 2}
+
+
+def test_laps_hand_the_machine_over(harness, log):
+    with harness.workers({"course": Log, "other": Short}, {"log": str(log)}) as running:
+        seconds, answers = harness.take_laps(running, "long")
+    assert log.read_text().split() == ["Log1", "Short1", "Log2", "Short.", "Log3", "Log."]
+    assert {name: len(each) for name, each in seconds.items()} == {"course": 4, "other": 2}
+    assert answers == {"course": "LONG", "other": "LONG"}
+
+
+def test_laps_are_no_rounds(harness, log):
+    with (
+        harness.workers({"course": Log}, {"log": str(log)}) as running,
+        pytest.raises(harness.SideError, match="take_laps"),
+    ):
+        harness.take_turns(running, "long", rounds=1)
+
+
+def test_an_error_comes_with_its_traceback(harness, log):
+    with (
+        harness.workers({"course": Log, "broken": Broken}, {"log": str(log)}) as running,
+        pytest.raises(harness.SideError, match=r"(?s)broken: Traceback.*ZeroDivisionError"),
+    ):
+        harness.take_turns(running, "quick", rounds=1)
+
+
+def test_what_is_not_installed_is_named_and_not_started(harness, log):
+    assert harness.missing(Absent) == ["no_such_package"]
+    assert harness.missing(Log) == []
+    with harness.workers({"course": Log, "absent": Absent}, {"log": str(log)}) as running:
+        assert list(running) == ["course"]
+
+
+def test_a_ratio_is_of_pairs(harness):
+    found = harness.ratio([1.0, 2.0, 4.0], [3.0, 4.0, 4.0])
+    assert (found.median, found.low, found.high) == (2.0, 1.5, 2.5)
+    assert harness.Spread.of([7.0]) == harness.Spread(7.0, 7.0, 7.0)
+    numbers = np.random.default_rng(0).normal(size=20)
+    spread = harness.Spread.of(numbers.tolist())
+    np.testing.assert_allclose(
+        [spread.low, spread.median, spread.high], np.percentile(numbers, [25, 50, 75]), rtol=1e-12
+    )
+    with pytest.raises(ValueError, match="zip"):
+        harness.ratio([1.0], [1.0, 2.0])
+
+
+def test_the_goal_is_against_the_fastest(harness):
+    seconds = {"course": [1.0, 1.0, 1.0], "slow": [4.0, 5.0, 6.0], "fast": [2.0, 2.0, 3.0]}
+    row = harness.row("it", seconds, goal=2.0, scale=1e3, unit="ms")
+    assert (row["fastest"], row["goals"], row["rounds"]) == ("fast", {"fast": 2.0}, 3)
+    assert row["medians"] == {"course": 1000.0, "slow": 5000.0, "fast": 2000.0}
+    assert row["ratios"]["slow"] == {"median": 5.0, "low": 4.5, "high": 5.5}
+    assert harness.row("it", seconds, goal=2.0, goals={"slow": 50.0})["goals"] == {"slow": 50.0, "fast": 2.0}
+    assert harness.row("it", seconds, goal=1.0, goals={"fast": 3.0})["goals"] == {"fast": 3.0}
+
+
+def test_laps_are_added_up(harness):
+    row = harness.row("it", {"course": [1.0, 3.0], "other": [2.0, 3.0]}, goal=1.5, laps=True)
+    assert row["medians"] == {"course": 4.0, "other": 5.0}
+    assert row["ratios"]["other"] == {"median": 1.25, "low": 1.25, "high": 1.75}
+
+
+def results(harness):
+    fast = harness.row(
+        "one",
+        {"course": [0.001, 0.001], "A": [0.003, 0.003], "B": [0.002, 0.002]},
+        goal=3.0,
+        scale=1e3,
+        unit="ms",
+        notes={"A": "90.0%"},
+    )
+    alone = harness.row("clone", {"course": [123.4]}, goal=None, notes={"course": "2.0 GiB"})
+    return {
+        "first": {"title": "First", "rows": [fast], "absent": {"C": ["c"]}},
+        "second": {"title": "Second", "rows": [alone], "absent": {}},
+    }
+
+
+def test_the_table_says_what_was_met_missed_and_not_installed(harness):
+    lines = harness.table(results(harness)).splitlines()
+    assert lines[2:] == [
+        "| First: one | A | | 1.00 ms | 3.00 ms, 90.0% | 3.00 (3.00 to 3.00) | |",
+        "| First: one | B | 3 | 1.00 ms | 2.00 ms | 2.00 (2.00 to 2.00) | **missed** |",
+        "| First: one | C | | 1.00 ms | not installed | | |",
+        "| Second: clone | | | 123 s, 2.0 GiB | | | |",
+    ]
+    assert {line.count("|") for line in lines} == {8}
+
+
+def test_results_survive_json_and_are_drawn_whole_or_not_at_all(harness, tmp_path):
+    harness.write_json(tmp_path / "new" / "results.json", results(harness))
+    known = json.loads((tmp_path / "new" / "results.json").read_text())
+    assert harness.table(known) == harness.table(results(harness))
+    harness.plot(known, tmp_path / "results.png")
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "results.json",
+        "results.png",
+    ]
+
+
+def test_different_work_is_refused(harness):
+    harness.check_equal({"course": 1, "other": 1})
+    with pytest.raises(harness.DifferentWorkError, match="other answered 2, the course 1"):
+        harness.check_equal({"course": 1, "other": 2})
+
+
+def test_the_page_is_made_of_the_recorded_results():
+    path = ROOT / "benchmarks" / "results.json"
+    if not path.is_file():
+        pytest.skip("`make bench` has not been run yet")
+    page = importlib.import_module("bench").page(json.loads(path.read_text()))
+    assert page == path.with_suffix(".md").read_text()
+
+
+def test_every_comparison_has_what_the_entry_needs(harness):
+    bench = importlib.import_module("bench")
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["bench"]
+    assert {"torch", "transformers", "onnxruntime", "nbgrader", "otter-grader"} <= {
+        each.split(">")[0] for each in extra
+    }
+    for name in bench.COMPARISONS:
+        module = importlib.import_module(name)
+        assert module.TITLE
+        assert set(module.QUICK) <= set(module.DEFAULTS)
+        assert callable(module.measure)
+        assert not module.SIDES or harness.COURSE in module.SIDES
+
+
+def test_strung_together_reviews_are_as_long_as_imdbs():
+    reviews = importlib.import_module("reviews")
+    texts, labels = reviews.resample(["good " * 50, "bad " * 60], [1, 0], 2000)
+    words = [len(text.split()) for text in texts]
+    np.testing.assert_allclose(
+        np.percentile(words, reviews.PERCENTILES[1:-1]), reviews.WORDS[1:-1], rtol=0.15
+    )
+    assert labels.tolist() == [0, 1] * 1000
+    assert all(
+        set(text.split()) == {("bad", "good")[label]} for text, label in zip(texts, labels, strict=True)
+    )
+
+
+def test_the_tests_of_the_graded_notebooks_tell_right_from_wrong():
+    grading, grade_class = (importlib.import_module(name) for name in ("grading", "grade_class"))
+    right = {"np": np}
+    for answer in grade_class.NUMPY.values():
+        exec(answer, right)
+    for question in grading.QUESTIONS:
+        exec(grading.TESTS[question.id], right)
+    for name, answer in grade_class.WRONG.items():
+        wrong = dict(right)
+        exec(answer, wrong)
+        with pytest.raises(AssertionError):
+            exec(grading.TESTS[name], wrong)
+    assert [question.id for question in grading.QUESTIONS] == list(grade_class.NUMPY)
+
+
+def test_a_test_of_otter_is_a_doctest_of_the_same_code():
+    grading = importlib.import_module("grading")
+    question = grading.QUESTIONS[0]
+    found = {}
+    exec(grading.otter_test(question, "a = 1\nassert a"), found)
+    (suite,) = found["test"]["suites"]
+    assert suite["cases"][0]["code"] == ">>> a = 1\n>>> assert a"
+    assert found["test"]["name"] == question.grade_id
