@@ -636,7 +636,7 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
         tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-    elif tokenizer.truncation or tokenizer.padding:
+    elif type(tokenizer) is not tokenizers.Tokenizer or tokenizer.truncation or tokenizer.padding:
         tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())  # The caller's own keeps its settings.
         tokenizer.no_truncation()
         tokenizer.no_padding()

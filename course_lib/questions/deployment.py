@@ -44,14 +44,13 @@ def _histogram_calls(rng):
 
 @_quiet
 def _quantile(
-    q, bounds, counts, within=True, first=0.0, beyond=None, total=None, empty=np.nan, cumulative=False
+    q, bounds, counts, within=True, first=lambda bounds: 0.0, beyond=None, total=np.sum, empty=np.nan
 ):
     """The estimate with one of its parts replaced."""
-    upto = counts if cumulative else np.cumsum(counts)
-    total = upto[-1] if total is None else total(counts)
+    upto, total = np.cumsum(counts), total(counts)
     if not total:
         return empty
-    low, below = (bounds[0] if first is None else first), 0
+    low, below = first(bounds), 0
     for bound, reached in zip(bounds, upto, strict=False):
         if reached >= q * total:
             return low + (bound - low) * (q * total - below) / (reached - below) if within else bound
@@ -79,16 +78,16 @@ _HISTOGRAM = Question(
             "lies below. Your answer takes in the whole width.",
         ),
         Mistake(
-            "taken_as_cumulative",
-            functools.partial(_quantile, cumulative=True),
-            "You take the counts as cumulative, so that the last one would be the total. Prometheus stores "
-            "them like that. What does the task give you?",
-            "Here each count is that of one bucket alone, and it may well be smaller than the one before. "
-            "What has to be done with them before a rank can be looked up?",
+            "first_bucket_wraps",
+            functools.partial(_quantile, first=lambda bounds: bounds[-1]),
+            "Right but for quantiles in the first bucket: there your answer lies above the bucket's own "
+            "bound. From which number do you start to interpolate?",
+            "`bounds[i - 1]` raises no error when i is 0: in Python, index -1 is that of the last element. "
+            "The first bucket's lower end is not among the bounds. Where does the task say it is?",
         ),
         Mistake(
             "first_bucket_flat",
-            functools.partial(_quantile, first=None),
+            functools.partial(_quantile, first=lambda bounds: bounds[0]),
             "Right but for quantiles in the first bucket: there you always return its bound. Where does "
             "that bucket begin?",
             "No request takes less than no time. The first bucket has a lower end, too, though it is not "
@@ -152,10 +151,9 @@ def _index(expected, actual, shares=_shares, measure=lambda e, a: (a - e) * np.l
     return np.sum(measure(shares(expected), shares(actual)))
 
 
-@_quiet
-def _shares_smoothed_late(expected, actual):
-    e, a = expected / expected.sum() + 0.5, actual / actual.sum() + 0.5
-    return np.sum((a - e) * np.log(a / e))
+def _shares_where_empty(counts):
+    filled = np.where(counts == 0, 0.5, counts)
+    return filled / filled.sum()
 
 
 _DRIFT = Question(
@@ -201,11 +199,12 @@ _DRIFT = Question(
             "yours, e and a stand the wrong way round.",
         ),
         Mistake(
-            "smoothed_too_late",
-            _shares_smoothed_late,
-            "Your index is far too small. You add a half, but to what?",
-            "Half an observation is little among 100. Half of everything is a lot: it hides any drift. Add "
-            "it while the numbers are still counts.",
+            "empty_bins_only",
+            functools.partial(_index, shares=_shares_where_empty),
+            "Near, and finite where a bin is empty. Which bins get half an observation from you, and which "
+            "from the task?",
+            "Yours goes to the empty bins alone. Work out the example with it: the bins with 9, 4 and 5 "
+            "should have got their half as well.",
         ),
         Mistake(
             "old_total",
@@ -818,11 +817,6 @@ def _latched(values, threshold, windows):
     return np.maximum.accumulate(_firing(values, threshold, windows))
 
 
-def _averaged(values, threshold, windows):
-    means = [np.mean(values[i + 1 - windows : i + 1]) if i + 1 >= windows else 0 for i in range(len(values))]
-    return np.array(means) > threshold
-
-
 def _looking_ahead(values, threshold, windows):
     firing = _firing(values, threshold, windows)
     for end in np.flatnonzero(firing):
@@ -870,12 +864,12 @@ _ALERT = Question(
             "the threshold, the alert is off.",
         ),
         Mistake(
-            "averaged",
-            _averaged,
-            "You compare the mean of the last values with the threshold. A single spike, if it is high "
-            "enough, then fires your alert.",
-            "All of the last values have to be above, each for itself. How many of them are, in the windows "
-            "after the spike?",
+            "at_the_threshold",
+            lambda values, threshold, windows: _streaks(values >= threshold) >= windows,
+            "Right until a value is exactly as high as the threshold. Does the task count it among those "
+            "above?",
+            "A value of 0.25 is not above a threshold of 0.25: it ends a run, like any that is lower. Look "
+            "at the sign of your comparison.",
         ),
         Mistake(
             "looks_ahead",
