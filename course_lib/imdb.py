@@ -312,11 +312,15 @@ def clean(text):
 
     A `<` that opens no tag, as in `I <3 it`, stays.
     """
+    return " ".join(_words(text))
+
+
+def _words(text):
     # Behind the last `-->` no comment can end: looking for it from every `<!--` would take quadratic time.
     end = text.rfind("-->") + 3 if "-->" in text else 0
     text = re.sub(r"<!--.*?-->", " ", text[:end], flags=re.DOTALL) + text[end:]
     text = re.sub(r"</?[a-zA-Z][^<>]*>", " ", text)
-    return " ".join(html.unescape(text).split())
+    return html.unescape(text).split()
 
 
 def near_duplicates(texts, threshold=0.5):
@@ -664,25 +668,53 @@ def _encode_words(texts, tokenizer, length, how):
     tokenized once, and words in the middle of a long text not at all.
     """
     head = _head(length, how)
+    tail = length - head
     known, sequences = {}, []
-    for start in range(0, len(texts), 1000):
-        words = [clean(text).split() for text in texts[start : start + 1000]]
+    for start in range(0, len(texts), 5000):
+        words = [_words(text) for text in texts[start : start + 5000]]
         # A word has a token or more, so this many words at either end hold all that is kept.
-        kept = [each if len(each) <= length else _ends(each, head, length - head) for each in words]
-        new = list({word for each in kept for word in each} - known.keys())
-        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        known.update((word, encoding.ids) for word, encoding in zip(new, encodings, strict=True))
+        kept = [each if len(each) <= length else _ends(each, head, tail) for each in words]
+        new = set(itertools.chain.from_iterable(kept)) - known.keys()
+        known.update(_encode_each(list(new), tokenizer))
         for every, some in zip(words, kept, strict=True):
-            tokens = [known[word] for word in some]
             if len(every) <= length:
-                sequences.append(truncate([token for ids in tokens for token in ids], length, how))
-            elif all(tokens):
-                front = [token for ids in tokens[:head] for token in ids]
-                back = [token for ids in tokens[head:] for token in ids]
-                sequences.append(_ends(front, head, 0) + _ends(back, 0, length - head))
+                sequences.append(truncate(_joined(known, some), length, how))
+            elif all(map(known.__getitem__, some)):
+                front, back = _joined(known, some[:head]), _joined(known, some[head:])
+                sequences.append(_ends(front, head, 0) + _ends(back, 0, tail))
             else:  # Words without a token, such as lone control characters: more words count.
                 sequences += _encode_whole([" ".join(every)], tokenizer, length, how)
     return sequences
+
+
+def _joined(known, words):
+    return list(itertools.chain.from_iterable(map(known.__getitem__, words)))
+
+
+def _encode_each(words, tokenizer, size=500):
+    """Pairs of a word and its token ids. Many words to a text, with a special token between them: a call for
+    each would take several times as long.
+    """
+    between = tokenizer.token_to_id("[SEP]")
+    plain = [word for word in words if "[" not in word]  # No word may hold that token itself.
+    parts = [plain[start : start + size] for start in range(0, len(plain), size)]
+    encodings = tokenizer.encode_batch_fast(
+        [" [SEP] ".join(part) for part in parts], add_special_tokens=False
+    )
+    for part, encoding in zip(parts, encodings, strict=True):
+        ids = encoding.ids
+        ends = [place for place, token in enumerate(ids) if token == between]
+        if len(ends) != len(part) - 1:  # It is no special token here.
+            encoded = tokenizer.encode_batch_fast(part, add_special_tokens=False)
+            yield from ((word, each.ids) for word, each in zip(part, encoded, strict=True))
+            continue
+        for word, begin, end in zip(
+            part, [0, *(place + 1 for place in ends)], [*ends, len(ids)], strict=True
+        ):
+            yield word, ids[begin:end]
+    rest = [word for word in words if "[" in word]
+    encodings = tokenizer.encode_batch_fast(rest, add_special_tokens=False)
+    yield from ((word, encoding.ids) for word, encoding in zip(rest, encodings, strict=True))
 
 
 def batches(

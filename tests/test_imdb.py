@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from course_lib import fetch, imdb, runtime, samples, weights
@@ -613,6 +613,8 @@ def test_encode_cleans_cuts_and_frames():
     st.sampled_from(("head", "tail", "both")),
     st.integers(2, 20),
 )
+@example(["a [SEP] b [MASK]. c[SEP]d" * 3, "\x07 \x07 a b \x07"], "both", 5)
+@example(["\u200b " * 30 + "a b c"], "tail", 4)
 def test_encode_word_by_word_is_encode_of_the_whole(texts, how, length):
     tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
     tokenizer.no_truncation()
