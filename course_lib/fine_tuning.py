@@ -327,14 +327,16 @@ def reviewer(model, corpus, limit=800, epochs=5, batch_size=16, sequence_length=
     form = {"batch_size": batch_size, "sequence_length": sequence_length, "how": "both"}
     train = imdb.batches(*data[0], shuffle=True, seed=seed, **form)
     keras.utils.set_random_seed(seed)
-    fine_tune(model, train, imdb.batches(*data[1], **form), epochs=epochs, **recipe)
+    # Trained as another model of the same layers: a compiled one hands an optimizer to all of its copies.
+    fine_tune(
+        keras.Model(model.input, model.output), train, imdb.batches(*data[1], **form), epochs=epochs, **recipe
+    )
     part = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         plain.save_weights(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    model.compile()  # Lets go of the optimizer.
     runtime.release_memory()
     return True
 

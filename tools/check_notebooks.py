@@ -17,7 +17,7 @@ import time
 import rich.console
 import rich.table
 
-GIBIBYTES = {"default": 4.0, "06_pruning": 6.0, "07_quantization": 6.0}  # These hold many networks at once.
+GIBIBYTES = {"default": 4.0}
 MINUTES = {
     "default": 2,
     "03_transformer": 4,
