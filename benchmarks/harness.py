@@ -215,7 +215,7 @@ def ratio(ours, theirs):
     return Spread.of([other / own for own, other in zip(ours, theirs, strict=True)])
 
 
-def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, laps=False):
+def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, laps=False, unequal=()):
     """One measured thing: the times of all sides, and our ratio to each of the others.
 
     Args:
@@ -228,6 +228,8 @@ def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, lap
         notes: Dict from name of a side to words about it, such as its accuracy.
         laps: Whether the times are parts of one long case: then their sums are compared, and the laps only
             show the spread.
+        unequal: Names of sides whose results were worse: they are in the table, and no goal is measured by
+            them.
 
     Returns:
         A dict that JSON can hold.
@@ -240,7 +242,7 @@ def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, lap
     if laps:
         for name, found in ratios.items():
             found["median"] = medians[name] / medians[COURSE]
-    fastest = min(others, key=medians.get) if others else None
+    fastest = min((name for name in others if name not in unequal), key=medians.get, default=None)
     return {
         "what": what,
         "unit": unit,
