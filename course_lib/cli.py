@@ -244,7 +244,8 @@ def export(
     from course_lib import deployment
 
     deployment.check_target(bundle, replace)  # Before minutes of training.
-    typer.echo("Loading the model; lesson 05's is trained now if no lesson has done so (minutes) ...")
+    if model is None:
+        typer.echo("Lesson 05's classifier: it is trained now if no lesson has done so, which takes minutes.")
     path = deployment.export_file(bundle, model, mode, replace)
     typer.echo((path / "README.md").read_text(encoding="utf-8"))
     typer.echo(f'It is here: {path}. Try: course predict {path} "What a film!"')
