@@ -229,7 +229,7 @@ def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, lap
         laps: Whether the times are parts of one long case: then their sums are compared, and the laps only
             show the spread.
         unequal: Names of sides whose results were worse: they are in the table, and no goal is measured by
-            them.
+            them. With ours among them, every goal is missed.
 
     Returns:
         A dict that JSON can hold.
@@ -252,6 +252,7 @@ def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, lap
         "fastest": fastest,
         "goals": {**goals, fastest: max(goal, goals.get(fastest, goal))} if fastest else {},
         "notes": notes or {},
+        "accurate": COURSE not in unequal,
     }
 
 
@@ -309,7 +310,11 @@ def table(results):
                     ours,
                     f"{number(medians[name])} {unit}{_note(notes, name)}",
                     spread,
-                    "" if not goal else "met" if found["median"] >= goal else "**missed**",
+                    ""
+                    if not goal
+                    else "met"
+                    if entry["accurate"] and found["median"] >= goal
+                    else "**missed**",
                 ]
                 lines.append(_line(*cells))
             for name in result["absent"]:

@@ -262,11 +262,11 @@ def measure(settings, state):
     return rows(settings, state, "bundle", GOAL, {KERAS: GOAL_KERAS})
 
 
-def rows(settings, state, bundle, goal, goals):
-    """Measures all sides, ours with the bundle of this name."""
+def rows(settings, state, bundle, goal, goals, strict=True):
+    """Measures all sides, ours with the bundle of this name; `strict` as in `check_accuracy`."""
     with harness.workers(SIDES, settings | {"folder": str(state), "bundle": bundle}) as running:
         _, logits = harness.take_turns(running, "test", rounds=0)
-        notes, unequal = check_accuracy(settings, logits)
+        notes, unequal = check_accuracy(settings, logits, strict)
         measured = {
             case: harness.take_turns(running, case, settings["rounds"])[0] for case in ("ones", "batches")
         }
@@ -286,8 +286,8 @@ def rows(settings, state, bundle, goal, goals):
     ]
 
 
-def check_accuracy(settings, logits):
-    """Raises unless ours is as accurate as float32; returns all accuracies in words, and who is not."""
+def check_accuracy(settings, logits, strict=True):
+    """Returns all accuracies in words, and who is less accurate than float32; `strict` raises if we are."""
     from course_lib import fine_tuning
 
     _, labels, _ = reviews.load("test", settings["test"])
@@ -300,11 +300,12 @@ def check_accuracy(settings, logits):
         notes[name] = f"{each.accuracy:.1%}"
         if points <= settings["points"] and agree >= settings["agree"]:
             continue
-        if name == harness.COURSE:
+        if name == harness.COURSE and strict:
             raise harness.DifferentWorkError(
                 f"The course's {each} is {points:.1f} points below float32's {found[known]}, and "
                 f"{agree:.1%} of the labels agree"
             )
         unequal.append(name)
-        notes[name] += f", other labels for {1 - agree:.1%}: no goal"
+        notes[name] += f", other labels for {1 - agree:.1%}"
+        notes[name] += "" if name == harness.COURSE else ": no goal"
     return notes, unequal

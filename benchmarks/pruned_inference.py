@@ -82,4 +82,4 @@ def measure(settings, state):
         with harness.workers({"pruning": Pruning}, settings | {"folder": str(state)}) as running:
             harness.take_turns(running, "bundle", rounds=0)
         mark.write_text(digest.hexdigest())
-    return inference.rows(settings, state, "pruned", GOAL, {})
+    return inference.rows(settings, state, "pruned", GOAL, {}, strict=False)

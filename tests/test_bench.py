@@ -140,6 +140,18 @@ def test_the_goal_is_against_the_fastest(harness):
     assert harness.row("it", seconds, goal=1.0, goals={"fast": 3.0})["goals"] == {"fast": 3.0}
 
 
+def test_who_is_less_accurate_meets_and_sets_no_goal(harness):
+    seconds = {"course": [1.0, 1.0], "fast": [2.0, 2.0], "slow": [4.0, 4.0]}
+    rows = [harness.row("it", seconds, goal=1.0, unequal=names) for names in ([], ["fast"], ["course"])]
+    assert [row["fastest"] for row in rows] == ["fast", "slow", "fast"]
+    tables = [harness.table({"it": {"title": "It", "rows": [row], "absent": {}}}) for row in rows]
+    assert [("met" in table, "**missed**" in table) for table in tables] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
+
+
 def test_laps_are_added_up(harness):
     row = harness.row("it", {"course": [1.0, 3.0], "other": [2.0, 3.0]}, goal=1.5, laps=True)
     assert row["medians"] == {"course": 4.0, "other": 5.0}
