@@ -310,11 +310,7 @@ def table(results):
                     ours,
                     f"{number(medians[name])} {unit}{_note(notes, name)}",
                     spread,
-                    ""
-                    if not goal
-                    else "met"
-                    if entry["accurate"] and found["median"] >= goal
-                    else "**missed**",
+                    "" if not goal else "met" if _is_met(entry, name) else "**missed**",
                 ]
                 lines.append(_line(*cells))
             for name in result["absent"]:
@@ -322,6 +318,10 @@ def table(results):
             if not entry["ratios"] and not result["absent"]:
                 lines.append(_line(what, "", "", ours, "", "", ""))
     return "\n".join(lines)
+
+
+def _is_met(entry, name):
+    return entry["accurate"] and entry["ratios"][name]["median"] >= entry["goals"][name]
 
 
 def _line(*cells):
@@ -349,14 +349,15 @@ def plot(results, path):
 
     plots.use_style()
     bars = [
-        (f"{result['title']}: {entry['what']}, against {name}", found, entry["goals"].get(name))
+        (f"{result['title']}: {entry['what']}, against {name}", entry, name)
         for result in results.values()
         for entry in result["rows"]
-        for name, found in entry["ratios"].items()
+        for name in entry["ratios"]
     ]
     figure, ax = plt.subplots(figsize=(10, 1 + 0.4 * len(bars)), layout="constrained")
-    for place, (_, found, goal) in enumerate(bars):
-        met = goal is None or found["median"] >= goal
+    for place, (_, entry, name) in enumerate(bars):
+        found, goal = entry["ratios"][name], entry["goals"].get(name)
+        met = goal is None or _is_met(entry, name)
         ax.barh(place, found["median"] - 1, left=1, color="C0" if met else "C1", alpha=0.8)
         ax.plot([found["low"], found["high"]], [place, place], color="grey", linewidth=1.5)
         if goal:
