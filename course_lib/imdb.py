@@ -6,6 +6,7 @@ without a label.
 """
 
 import collections
+import concurrent.futures
 import dataclasses
 import functools
 import hashlib
@@ -38,6 +39,8 @@ VALIDATION_SHARE = 0.1
 
 _FORMAT = 1  # Part of the cache folder's name: raise it when what is stored changes.
 _REVIEW = re.compile(r"aclImdb/(?:(train|test)/(pos|neg)|train/(unsup))/[0-9]{1,6}_[0-9]{1,2}\.txt")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _INSIDE = re.compile(r"aclImdb/(?:train|test)/(?:pos|neg|unsup)/[^.]")
 
 
@@ -317,10 +320,20 @@ def clean(text):
 
 def _words(text):
     # Behind the last `-->` no comment can end: looking for it from every `<!--` would take quadratic time.
-    end = text.rfind("-->") + 3 if "-->" in text else 0
-    text = re.sub(r"<!--.*?-->", " ", text[:end], flags=re.DOTALL) + text[end:]
-    text = re.sub(r"</?[a-zA-Z][^<>]*>", " ", text)
-    return html.unescape(text).split()
+    if (end := text.rfind("-->")) >= 0:
+        text = _COMMENT.sub(" ", text[: end + 3]) + text[end + 3 :]
+    return html.unescape(_TAG.sub(" ", text)).split()
+
+
+def _first_words(text, count):
+    """The first `count` words and perhaps more, without a look at the rest of a text where that suffices."""
+    end = text.rfind(" ", 0, 7 * count)  # A word of IMDB and its space have 5.6 characters.
+    # What comes behind cannot change words before this space, unless a comment or a tag holds it.
+    if end > 0 and "<!--" not in text[:end] and text.rfind("<", 0, end) <= text.rfind(">", 0, end):
+        words = _words(text[:end])
+        if len(words) >= count:
+            return words
+    return _words(text)
 
 
 def near_duplicates(texts, threshold=0.5):
@@ -555,17 +568,8 @@ def truncate(token_ids, length, how="head"):
         )
     if len(token_ids) <= length:
         return list(token_ids)
-    head = _head(length, how)
-    return _ends(token_ids, head, length - head)
-
-
-def _head(length, how):
-    """How many of the tokens that are kept come from the beginning."""
-    return {"head": length, "tail": 0, "both": (length + 1) // 2}[how]
-
-
-def _ends(sequence, head, tail):
-    return [*sequence[:head], *sequence[len(sequence) - tail :]]
+    head = {"head": length, "tail": 0, "both": (length + 1) // 2}[how]
+    return [*token_ids[:head], *token_ids[len(token_ids) - length + head :]]
 
 
 def pad(sequences, length=None, multiple=1, pad_id=0):
@@ -667,54 +671,63 @@ def _encode_words(texts, tokenizer, length, how):
     """As `_encode_whole`, for a tokenizer that never looks across white space: each distinct word is
     tokenized once, and words in the middle of a long text not at all.
     """
-    head = _head(length, how)
-    tail = length - head
-    known, sequences = {}, []
-    for start in range(0, len(texts), 5000):
-        words = [_words(text) for text in texts[start : start + 5000]]
-        # A word has a token or more, so this many words at either end hold all that is kept.
-        kept = [each if len(each) <= length else _ends(each, head, tail) for each in words]
-        new = set(itertools.chain.from_iterable(kept)) - known.keys()
-        known.update(_encode_each(list(new), tokenizer))
-        for every, some in zip(words, kept, strict=True):
-            if len(every) <= length:
-                sequences.append(truncate(_joined(known, some), length, how))
-            elif all(map(known.__getitem__, some)):
-                front, back = _joined(known, some[:head]), _joined(known, some[head:])
-                sequences.append(_ends(front, head, 0) + _ends(back, 0, tail))
-            else:  # Words without a token, such as lone control characters: more words count.
-                sequences += _encode_whole([" ".join(every)], tokenizer, length, how)
+    if not len(texts):
+        return []
+    places = collections.defaultdict(itertools.count().__next__)  # Of distinct words, as they come.
+    parts, tables, known = [], [], 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # The tokenizer works while texts are split.
+        for start in range(0, len(texts), 1000):
+            part = texts[start : start + 1000]
+            words = [_first_words(text, length + 1) if how == "head" else _words(text) for text in part]
+            # A word has a token or more, so this many words at either end hold all that is kept.
+            kept = [truncate(each, length, how) for each in words]
+            found = np.fromiter(map(places.__getitem__, itertools.chain.from_iterable(kept)), "int64")
+            whole = [len(each) <= length for each in words]
+            parts.append((part, whole, found, np.cumsum([0, *map(len, kept)])))
+            new = list(itertools.islice(places, known, None))
+            tables.append(pool.submit(_encode_each, new, tokenizer))
+            known = len(places)
+    tokens, sizes = (np.concatenate(each) for each in zip(*(table.result() for table in tables), strict=True))
+    begins = np.cumsum(sizes) - sizes
+    sequences = []
+    for part, whole, found, bounds in parts:
+        spans = sizes[found]
+        ends = np.cumsum(np.append(0, spans))
+        joined = tokens[np.repeat(begins[found] - ends[:-1], spans) + np.arange(ends[-1])]
+        rows = [joined[first:last].tolist() for first, last in itertools.pairwise(ends[bounds].tolist())]
+        # Where words have no token, such as lone control characters, more words count.
+        empty = np.diff(np.cumsum(np.append(0, spans == 0))[bounds])
+        again = [place for place in np.flatnonzero(empty) if not whole[place]]
+        longer = _encode_whole([part[place] for place in again], tokenizer, length, how)
+        for place, ids in zip(again, longer, strict=True):
+            rows[place] = ids
+        sequences += [truncate(row, length, how) for row in rows]
     return sequences
 
 
-def _joined(known, words):
-    return list(itertools.chain.from_iterable(map(known.__getitem__, words)))
-
-
-def _encode_each(words, tokenizer, size=500):
-    """Pairs of a word and its token ids. Many words to a text, with a special token between them: a call for
-    each would take several times as long.
-    """
-    between = tokenizer.token_to_id("[SEP]")
-    plain = [word for word in words if "[" not in word]  # No word may hold that token itself.
-    parts = [plain[start : start + size] for start in range(0, len(plain), size)]
+def _encode_each(words, tokenizer, size=250):
+    """Tokenizes words by themselves; returns the token ids of all in a row, and how many each word has."""
+    # Many words to a text, with a special token between them: a call for each would take several times as
+    # long. No word may hold that token itself.
+    parts = []
+    for alone, group in itertools.groupby(words, lambda word: "[" in word):
+        run, step = list(group), 1 if alone else size
+        parts += [run[start : start + step] for start in range(0, len(run), step)]
     encodings = tokenizer.encode_batch_fast(
         [" [SEP] ".join(part) for part in parts], add_special_tokens=False
     )
+    between, tokens, sizes = tokenizer.token_to_id("[SEP]"), [[]], [[]]
     for part, encoding in zip(parts, encodings, strict=True):
-        ids = encoding.ids
-        ends = [place for place, token in enumerate(ids) if token == between]
-        if len(ends) != len(part) - 1:  # It is no special token here.
-            encoded = tokenizer.encode_batch_fast(part, add_special_tokens=False)
-            yield from ((word, each.ids) for word, each in zip(part, encoded, strict=True))
-            continue
-        for word, begin, end in zip(
-            part, [0, *(place + 1 for place in ends)], [*ends, len(ids)], strict=True
-        ):
-            yield word, ids[begin:end]
-    rest = [word for word in words if "[" in word]
-    encodings = tokenizer.encode_batch_fast(rest, add_special_tokens=False)
-    yield from ((word, encoding.ids) for word, encoding in zip(rest, encodings, strict=True))
+        ids = np.array(encoding.ids, "int32")
+        ends = np.flatnonzero(ids == between)
+        if len(ends) == len(part) - 1:
+            tokens.append(np.delete(ids, ends))
+            sizes.append(np.diff(ends, prepend=-1, append=len(ids)) - 1)
+        else:  # It is no special token here, or the word itself.
+            found = [each.ids for each in tokenizer.encode_batch_fast(part, add_special_tokens=False)]
+            tokens.append(list(itertools.chain.from_iterable(found)))
+            sizes.append([len(each) for each in found])
+    return np.concatenate(tokens).astype("int32"), np.concatenate(sizes).astype("int64")
 
 
 def batches(

@@ -615,6 +615,7 @@ def test_encode_cleans_cuts_and_frames():
 )
 @example(["a [SEP] b [MASK]. c[SEP]d" * 3, "\x07 \x07 a b \x07"], "both", 5)
 @example(["\u200b " * 30 + "a b c"], "tail", 4)
+@example(["&amp;lt; " * 2 + "\x07 &amp;lt;"], "head", 3)
 def test_encode_word_by_word_is_encode_of_the_whole(texts, how, length):
     tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
     tokenizer.no_truncation()
@@ -628,6 +629,27 @@ def test_encode_word_by_word_is_encode_of_the_whole(texts, how, length):
         for text in texts
     ]
     assert imdb.encode(texts, tokenizer, length, how) == whole
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a ", "b, ", " ", "<br />", "<a ", "<", ">", "<!--", "-->", "&am", "p;", "&amp;lt;"]
+        ),
+        max_size=80,
+    ),
+    st.integers(3, 8),
+)
+@example(["a ", "<a ", *["a "] * 30, ">", "b "], 8)
+@example(["a ", "<!--", "<br />", *["a "] * 30, "-->", "b "], 8)
+def test_encode_reads_the_beginning_of_a_long_text_as_it_does_the_whole(pieces, length):
+    text = "".join(pieces)
+    tokenizer = toy_tokenizer()
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    ids = tokenizer.encode(imdb.clean(text), add_special_tokens=False).ids
+    assert imdb.encode([text], tokenizer, length) == [[2, *ids[: length - 2], 3]]
 
 
 def test_encode_with_a_tokenizer_that_looks_across_words():
