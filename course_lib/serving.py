@@ -194,12 +194,13 @@ class _Metrics:
         self.alert = gauge("course_drift_alert", "Whether it has drifted.", ["feature"])
         self._lock = threading.Lock()  # The monitor's: batches come while Prometheus reads.
         try:
-            self._monitor = deployment.DriftMonitor(reference or {}, window=settings.drift_window)
-        except (ValueError, TypeError) as error:
-            _log.warning("Drift is not watched, the model card's reference does not serve: %s", error)
+            known = {name: reference[name] for name in deployment.FEATURES}
+            self._monitor = deployment.DriftMonitor(known, window=settings.drift_window)
+        except (KeyError, TypeError, ValueError) as error:
+            _log.warning("Drift is not watched, the model card's reference does not serve: %r", error)
             self._monitor = None
         else:
-            for name in reference:
+            for name in known:
                 self.alert.labels(name).set(0)
             from scipy import stats  # noqa: F401  The monitor needs it: seconds that no request shall wait.
 

@@ -1,5 +1,7 @@
 """Settings and fixtures of the unit tests; kernels of notebooks under nbval keep Jupyter's own figures."""
 
+import shutil
+
 import matplotlib as mpl
 import pytest
 
@@ -15,3 +17,35 @@ def minilm():
         return weights.find()
     except weights.WeightsNotFoundError as error:
         pytest.skip(f"no pretrained weights: {error}")
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """A Chromium to steer; skips where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser, steering = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
+    if not (browser and steering):
+        pytest.skip(
+            "no Chromium with ChromeDriver on this machine (Debian: apt install chromium chromium-driver)"
+        )
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1400,1600",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(flag)
+    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(steering))
+    yield chromium
+    chromium.quit()

@@ -24,7 +24,6 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-import test_browser
 from prometheus_client import parser
 
 from course_lib import cli, deployment, fine_tuning, imdb, serving, transformer, weights
@@ -481,8 +480,13 @@ def test_the_drift_alert_rises_with_another_domain_and_not_before(classifier, te
     assert metrics(app)["course_drift_psi", "length"] > 0.25
 
 
-def test_a_card_without_a_reference_is_served_without_drift(caplog):
-    app = serving.create_app(Fake())
+@pytest.mark.parametrize(
+    "reference", [None, [1, 2], {"length": [1.0] * 30}, dict.fromkeys(deployment.FEATURES, ["a"] * 30)]
+)
+def test_a_card_without_a_usable_reference_is_served_without_drift(caplog, reference):
+    fake = Fake()
+    fake.card = {**fake.card, "reference": reference}
+    app = serving.create_app(fake)
     assert "Drift is not watched" in caplog.text
     assert post(app, {"text": "a"}).status_code == 200
     assert not any(name[0].startswith("course_drift") for name in metrics(app))
@@ -791,12 +795,7 @@ def test_other_hosts_are_served_with_a_warning_only(monkeypatch, bundle, caplog,
 # A real browser
 
 
-driver = test_browser.driver
-marked, skipped_without_chromium = test_browser.pytestmark
-
-
-@marked
-@skipped_without_chromium
+@pytest.mark.browser
 def test_the_page_in_a_browser(driver, running, classifier, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
