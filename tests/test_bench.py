@@ -152,6 +152,22 @@ def test_who_is_less_accurate_meets_and_sets_no_goal(harness):
     ]
 
 
+def test_of_a_librarys_ways_those_with_float32s_labels_count():
+    inference = importlib.import_module("inference")
+    side = inference.Side.__new__(inference.Side)
+    side.texts, side.settings = [str(number) for number in range(50)], {"batch": 8}
+
+    def right(texts):
+        return np.array([[0, int(text) % 3 - 1] for text in texts], "float32")
+
+    def wrong(texts):  # And faster.
+        return np.tile(np.float32([0, 1]), (len(texts), 1))
+
+    for names in ({"right": right, "wrong": wrong}, {"wrong": wrong, "right": right}):
+        assert side.choose(names, lambda way, texts: way(texts), right) == "right"
+    assert side.choose({"wrong": wrong}, lambda way, texts: way(texts), right) == "wrong"
+
+
 def test_laps_are_added_up(harness):
     row = harness.row("it", {"course": [1.0, 3.0], "other": [2.0, 3.0]}, goal=1.5, laps=True)
     assert row["medians"] == {"course": 4.0, "other": 5.0}
