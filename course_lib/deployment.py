@@ -103,7 +103,7 @@ class Classifier:
 
     def predict(self, texts):
         """The predictions for texts of any length, a list of `Prediction`; see `logits`."""
-        encodings = self._encode(texts)
+        encodings = self._tokenizer.encode_batch(_clean(texts), add_special_tokens=False)
         logits = self._run([self._frame(encoding.ids) for encoding in encodings])
         probabilities = softmax(logits / self._temperature)
         return [self._prediction(*both) for both in zip(encodings, probabilities, strict=True)]
@@ -121,7 +121,8 @@ class Classifier:
         Raises:
             TypeError: If a text is no str.
         """
-        return self._run([self._frame(encoding.ids) for encoding in self._encode(texts)])
+        encodings = self._tokenizer.encode_batch_fast(_clean(texts), add_special_tokens=False)
+        return self._run([self._frame(encoding.ids) for encoding in encodings])
 
     def word_importance(self, text):
         """By how much the verdict's probability falls when a word is hidden behind `[MASK]`.
@@ -150,12 +151,6 @@ class Classifier:
         verdict = probabilities[0].argmax()
         changes = dict(zip(seen, probabilities[0, verdict] - probabilities[1:, verdict], strict=True))
         return [(word, float(changes[i]) if i in changes else None) for i, word in enumerate(words)]
-
-    def _encode(self, texts):
-        if isinstance(texts, str):
-            raise TypeError("`texts` is a sequence of texts. Call the classifier itself on a single one.")
-        cleaned = [imdb.clean(_valid(text)) for text in texts]
-        return self._tokenizer.encode_batch(cleaned, add_special_tokens=False)
 
     def _frame(self, ids):
         first, last, _ = self._special
@@ -233,6 +228,12 @@ class _Engine:
                 token_ids=ids, segment_ids=np.zeros_like(ids), padding_mask=mask.astype("int32")
             ).values()
         return logits
+
+
+def _clean(texts):
+    if isinstance(texts, str):
+        raise TypeError("`texts` is a sequence of texts. Call the classifier itself on a single one.")
+    return [imdb.clean(_valid(text)) for text in texts]
 
 
 def _valid(text):

@@ -148,6 +148,7 @@ def test_the_table_of_compression_is_the_recorded_one():
     for name, size, loss in (
         ("int8 dynamic, LiteRT", 3.9, 0.005),
         ("4 bits in groups of 32, packed file", 7, 0.02),
+        ("structured and distilled, int8 dynamic, LiteRT", 6, 0.01),
     ):
         row = found["rows"][name]
         assert base["megabytes"] / row["megabytes"] > size

@@ -682,3 +682,16 @@ def test_zeros_are_counted_and_compress():
     pruning.apply_masks(model, pruning.magnitude_masks(pruning.kernels(model), 0.75))
     assert pruning.count(model) == (parameters, before - 96 - 24)
     assert pruning.compressed_megabytes(model) < 0.6 * size
+
+
+@hypothesis.given(st.integers(0, 2**16), st.floats(0.5, 8))
+@hypothesis.settings(max_examples=20, deadline=None)
+def test_the_loss_that_the_lessons_distil_with_is_hintons(seed, temperature):
+    teacher, student = np.random.default_rng(seed).normal(0, 2, (2, 5, 3))
+    log_p, log_q = (
+        z / temperature - np.log(np.exp(z / temperature).sum(-1, keepdims=True)) for z in (teacher, student)
+    )
+    expected = temperature**2 * np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=-1))
+    loss = keras.distillation.LogitsDistillation(temperature, loss=keras.losses.KLDivergence())
+    found = float(loss.compute_loss(ops.cast(teacher, "float32"), ops.cast(student, "float32")))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
