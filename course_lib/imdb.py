@@ -327,7 +327,7 @@ def _words(text):
 
 def _first_words(text, count):
     """The first `count` words and perhaps more, without a look at the rest of a text where that suffices."""
-    end = text.rfind(" ", 0, 7 * count)  # A word of IMDB and its space have 5.6 characters.
+    end = text.rfind(" ", 0, 7 * count)  # Most texts have shorter words than this.
     # What comes behind cannot change words before this space, unless a comment or a tag holds it.
     if end > 0 and "<!--" not in text[:end] and text.rfind("<", 0, end) <= text.rfind(">", 0, end):
         words = _words(text[:end])
