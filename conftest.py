@@ -4,11 +4,10 @@ import os
 import pathlib
 import sys
 
-# Lessons and tests run on the bundled sample; tests marked real_data read COURSE_IMDB by themselves.
-os.environ["COURSE_DATA"] = "sample"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = pathlib.Path(__file__).parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+pytest_plugins = ["pictures"]
 
 
 def pytest_collectstart(collector):

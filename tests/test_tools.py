@@ -1,27 +1,26 @@
 """The tools that write and execute notebooks."""
 
-import importlib.util
+import base64
+import io
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"tools_{name}", TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-nb, execute, check_notebooks = load("nb"), load("execute"), load("check_notebooks")
+sys.path.insert(0, str(TOOLS))
+import check_notebooks  # noqa: E402
+import execute  # noqa: E402
+import nb  # noqa: E402
+import pictures  # noqa: E402
 
 # nb.py
 
@@ -175,9 +174,9 @@ def test_execute_saves_outputs_and_a_second_run_changes_no_byte(monkeypatch, tmp
     path = tmp_path / "lesson.ipynb"
     clock = "import time; print(time.time_ns())"
     here = "import os, pathlib; print(pathlib.Path.cwd().name == " + repr(tmp_path.name) + ")"
-    data = "print(os.environ['COURSE_DATA'], os.environ['COURSE_PROGRESS'] != 'mine')"
+    data = "print('COURSE_IMDB' in os.environ, os.environ['COURSE_PROGRESS'] != 'mine')"
     nbformat.write(book_of(clock, here, data, "print(1); print(2)", tags=[0]), path)
-    monkeypatch.delenv("COURSE_DATA", raising=False)
+    monkeypatch.setenv("COURSE_IMDB", "archive")
     monkeypatch.setenv("COURSE_PROGRESS", "mine")
 
     assert run(monkeypatch, "--check-only", path) == 0
@@ -188,7 +187,7 @@ def test_execute_saves_outputs_and_a_second_run_changes_no_byte(monkeypatch, tmp
     assert run(monkeypatch, path) == 0
     assert "new outputs saved" in capsys.readouterr().out
     texts = [cell.outputs[0].text for cell in read(path).cells]
-    assert texts[1:] == ["True\n", "sample True\n", "1\n2\n"]
+    assert texts[1:] == ["True\n", "False True\n", "1\n2\n"]
     before = path.read_bytes()
 
     assert run(monkeypatch, path) == 0
@@ -232,6 +231,7 @@ STREAM, DISPLAY = "stream", "display_data"
         ((STREAM, {"text": "1"}), None, True),
         ((STREAM, {"name": "stderr", "text": "1"}), (STREAM, {"name": "stderr", "text": "2"}), False),
         ((DISPLAY, {"data": {"image/png": "1"}}), (DISPLAY, {"data": {"image/png": "2"}}), False),
+        ((DISPLAY, {"data": {"image/svg+xml": "1"}}), (DISPLAY, {"data": {"image/svg+xml": "2"}}), True),
         ((DISPLAY, {"data": {"text/html": "1"}}), (DISPLAY, {"data": {"text/html": "2"}}), True),
         (("error", {"ename": "A", "evalue": "1"}), ("error", {"ename": "A", "evalue": "2"}), True),
     ],
@@ -243,24 +243,186 @@ def test_what_counts_as_a_change(old, new, differs):
         assert not execute.changed(*versions(old, new, tags=[0]))
 
 
-def test_a_notebook_that_fails_or_is_too_large_fails_the_gate(monkeypatch, tmp_path, capsys):
-    monkeypatch.chdir(tmp_path)
-    nbformat.write(book_of("assert True"), "good.ipynb")
-    nbformat.write(book_of("assert False"), "bad.ipynb")
+# check_notebooks.py
 
-    def gate(*paths):
+
+@pytest.fixture
+def gate(monkeypatch, tmp_path, capsys):
+    """Runs the check in an empty folder, as on the slow machine; returns exit status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    slow = check_notebooks.SLOW * check_notebooks.QUIET_SECONDS
+    monkeypatch.setattr(check_notebooks, "calibrate", lambda: slow)
+
+    def check(*arguments):
         with pytest.raises(SystemExit) as caught:
-            check_notebooks.main(paths)
+            check_notebooks.main(arguments)
         return int(caught.value.code), capsys.readouterr().out
 
-    status, table = gate("good.ipynb", "bad.ipynb")
+    return check
+
+
+def test_a_notebook_that_fails_or_draws_another_picture_fails_the_gate(monkeypatch, gate):
+    monkeypatch.setenv("COURSE_IMDB", "archive")
+    source = "import os; assert 'COURSE_IMDB' not in os.environ; block = bytearray(300 * 2**20)"
+    nbformat.write(book_of(source), "good.ipynb")
+    nbformat.write(book_of("assert False"), "bad.ipynb")
+    book = book_of(SHOW.format(repr(chart())))
+    book.cells[0].execution_count, book.cells[0].outputs = 1, [shown(chart(bar=0.7))]
+    nbformat.write(book, "redrawn.ipynb")
+
+    status, table = gate("good.ipynb", "bad.ipynb", "redrawn.ipynb")
     assert status == 1
-    assert re.search(r"good\.ipynb\W+passed", table)
+    row = re.search(r"good\.ipynb\W+passed\W.*\W(\d+\.\d+)\W+$", table, re.M)
+    assert 0.29 < float(row[1]) < 0.8  # The kernel's, not pytest's.
     assert re.search(r"bad\.ipynb\W+failed", table)
-    monkeypatch.setattr(check_notebooks, "GIBIBYTES", {"default": 0.001})
-    status, table = gate("good.ipynb")
-    assert status == 1
-    assert "too large" in table
+    assert re.search(r"redrawn\.ipynb\W+failed", table)
+    assert gate("--no-pictures", "redrawn.ipynb")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "gibibytes", "calibration", "row", "status"),
+    [
+        (179, 3.9, 1.0, r"passed\W+179\W+179\W+180\W+3\.90", 0),
+        (181, 3.9, 1.0, r"passed\W+181\W+181\W+180 \(exceeded\)\W+3\.90", 0),
+        (100, 3.9, 0.5, r"passed\W+100\W+200\W+180 \(exceeded\)\W+3\.90", 0),
+        (181, 3.9, 1.5, r"passed\W+181\W+121\W+180\W+3\.90", 0),
+        (1, 4.1, 1.0, r"too large\W+1\W+1\W+180\W+4\.10", 1),
+    ],
+)
+def test_time_is_counted_on_the_slow_machine_and_only_memory_fails(
+    monkeypatch, gate, seconds, gibibytes, calibration, row, status
+):
+    slow = check_notebooks.calibrate()
+    monkeypatch.setattr(check_notebooks, "calibrate", lambda: calibration * slow)
+    monkeypatch.setattr(check_notebooks, "run", lambda path, **_: (0, seconds, gibibytes))
+    code, table = gate("lesson.ipynb")
+    assert code == status
+    assert re.search(r"lesson\.ipynb\W+" + row, table), table
+
+
+# pictures.py
+
+SHOW = "import base64; from IPython.display import Image, display\ndisplay(Image(base64.b64decode({})))"
+DRAW = SHOW.splitlines()[1]
+
+
+def png(figure, **options):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, **options)
+    plt.close(figure)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def chart(bar=0.6, line=0.0, width=7.0):
+    """Five bars of which one is `bar` high, and five curves that lie `line` pixels higher than usual."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(width, 3.6))
+    left.bar(range(5), [0.5, bar, 0.75, 0.8, 0.9])
+    x = np.linspace(0, 6, 100)
+    for i in range(5):
+        right.plot(x, np.sin(x + i) + 2 * line / 277)
+    left.set_ylim(0, 1)
+    right.set_ylim(-1.1, 1.1)
+    return png(figure)
+
+
+def diagram(built=True):
+    """Eight boxes, of which one is filled or not."""
+    figure, axes = plt.subplots(2, 4, figsize=(10.6, 3.7))
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[], facecolor="#e9f2fa")
+        ax.text(0.1, 0.5, "a box of the map")
+    axes[1, 2].set_facecolor("#e9f2fa" if built else "white")
+    return png(figure)
+
+
+def shown(picture):
+    """The output that `DRAW` leaves; without its picture if that is None."""
+    data = {"text/plain": "<IPython.core.display.Image object>"}
+    return nbformat.v4.new_output("display_data", data=data | ({"image/png": picture} if picture else {}))
+
+
+@pytest.mark.parametrize(
+    ("saved", "drawn", "found"),
+    [
+        ([chart()], [chart()], None),
+        ([chart()], [chart(line=0.2)], None),
+        ([diagram()], [diagram()], None),
+        ([chart()], [chart(bar=0.61)], "RMS"),
+        ([chart()], [chart(line=3)], "RMS"),
+        ([diagram()], [diagram(built=False)], "RMS"),
+        ([chart()], [chart(width=7.02)], "saved with 700 x 360 pixels, drawn with 702 x 360"),
+        ([chart()], [], "1 saved, 0 drawn"),
+        ([], [chart()], "0 saved, 1 drawn"),
+        ([chart(), diagram()], [chart(), diagram(built=False)], "RMS"),
+        ([chart(), diagram()], [diagram(), chart()], "pixels"),
+    ],
+    ids=lambda value: None,
+)
+def test_what_a_picture_may_change(saved, drawn, found):
+    differences = pictures.differences(*([shown(picture) for picture in side] for side in (saved, drawn)))
+    assert bool(differences) == bool(found)
+    assert not found or found in differences[0]
+
+
+def test_pictures_are_compared_in_the_run_of_nbval(tmp_path):
+    bars, other = chart(), chart(bar=0.7)
+    text_only = "display({'text/plain': '<IPython.core.display.Image object>'}, raw=True)"
+    cells = [  # Tag, what the cell runs, the saved picture, whether the cell passes.
+        (None, SHOW.format(repr(bars)), bars, True),
+        (None, DRAW.format(repr(chart(line=0.2))), bars, True),
+        (None, DRAW.format(repr(other)), bars, False),
+        (None, text_only, bars, False),
+        (None, DRAW.format(repr(bars)), None, False),
+        (execute.IGNORED, DRAW.format(repr(other)), bars, True),
+        (execute.IGNORED, text_only, bars, True),
+    ]
+    book = book_of(*(source for _, source, _, _ in cells))
+    for i, (cell, (tag, _, saved, _)) in enumerate(zip(book.cells, cells, strict=True)):
+        cell.metadata["tags"] = [tag] if tag else []
+        cell.execution_count = i + 1
+        cell.outputs = [shown(saved)]
+    nbformat.write(book, tmp_path / "lesson.ipynb")
+
+    command = [
+        sys.executable,
+        str(TOOLS / "pictures.py"),
+        "-v",
+        "--color=no",
+        "--nbval",
+        "--nbval-current-env",
+    ]
+    done = subprocess.run([*command, "lesson.ipynb"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    results = re.findall(r"Cell (\d) (PASSED|FAILED)", done.stdout)
+    assert results[: len(cells)] == [
+        (str(i), "PASSED" if passes else "FAILED") for i, (*_, passes) in enumerate(cells)
+    ]
+    said = re.findall(
+        r"lesson\.ipynb, cell (\d): not the saved picture: (.*?)\. Look at what `make lessons", done.stdout
+    )
+    assert [cell for cell, _ in said] == ["2", "3", "4"]
+    assert re.fullmatch(r"RMS \d+\.\d \(at most 8\)", said[0][1])
+    assert [text for _, text in said[1:]] == ["1 saved, 0 drawn", "0 saved, 1 drawn"]
+
+
+def test_execute_says_which_picture_changed_and_saves_it(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "lesson.ipynb"
+    drawn = [chart(), chart(bar=0.7), chart(bar=0.7), chart(line=0.2)]
+    book = book_of(
+        SHOW.format(repr(drawn[0])), *(DRAW.format(repr(picture)) for picture in drawn[1:]), tags=[2]
+    )
+    for i, cell in enumerate(book.cells):
+        cell.execution_count, cell.outputs = i + 1, [shown(chart())]
+    nbformat.write(book, path)
+
+    assert run(monkeypatch, "--check-only", path) == 0
+    assert "the outputs differ from the saved ones\n    cell 1: new picture: RMS" in capsys.readouterr().out
+    assert run(monkeypatch, path) == 0
+    printed = capsys.readouterr().out
+    assert "new outputs saved" in printed
+    assert re.findall(r"cell (\d)", printed) == ["1"]
+    assert pictures.of(read(path).cells[1].outputs)[0].strip() == drawn[1]
+    assert run(monkeypatch, path) == 0
+    assert "the saved outputs hold" in capsys.readouterr().out
 
 
 def test_pieces_of_a_stream_are_joined():

@@ -3,9 +3,9 @@
     python tools/execute.py notebooks/01_attention.ipynb [...]      save the new outputs
     python tools/execute.py --check-only notebooks/02_imdb.ipynb    run all cells, save nothing
 
-The bundled sample is used unless COURSE_DATA says otherwise. A notebook is written only if a compared output
-changed, so that running a lesson again leaves no trace in git; --force writes it in any case, for example
-after a change to how a figure is drawn: pictures and cells tagged nbval-ignore-output are not compared.
+A notebook is written only if a compared output or a picture changed, so that running a lesson again leaves no
+trace in git; --force writes it in any case. Cells tagged nbval-ignore-output are not compared. Which pictures
+changed is said by cell, counted from 0 as nbval does: look at them.
 """
 
 import argparse
@@ -19,10 +19,18 @@ import time
 
 import nbclient
 import nbformat
+import pictures
 
 IGNORED = "nbval-ignore-output"
 README_FIGURE = "readme-figure"  # The tag of a cell whose picture README.md shows.
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def environment(folder):
+    """What a kernel sees: a learner's data, not a contributor's archive, and progress kept in `folder`."""
+    kept = {name: value for name, value in os.environ.items() if name != "COURSE_IMDB"}
+    # A learner's own progress is not touched by running the solutions.
+    return {**kept, "COURSE_PROGRESS": str(pathlib.Path(folder) / "progress.json")}
 
 
 def execute(path, timeout=900):
@@ -39,8 +47,7 @@ def execute(path, timeout=900):
         record_timing=False,
     )
     with tempfile.TemporaryDirectory() as folder:
-        # A learner's own progress is not touched by running the solutions.
-        client.execute(env={**os.environ, "COURSE_PROGRESS": str(pathlib.Path(folder) / "progress.json")})
+        client.execute(env=environment(folder))
     for cell in book.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -66,20 +73,30 @@ def tidy(outputs):
 
 
 def comparable(cell):
-    """What nbval would compare: text, without images, stderr and memory addresses of figures."""
+    """What nbval would compare: text, without stderr, and without the pictures that `redrawn` compares."""
     kept = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stdout":
             kept.append(output.text)
         elif "data" in output:
-            kept.append({kind: text for kind, text in output.data.items() if not kind.startswith("image/")})
+            kept.append({kind: text for kind, text in output.data.items() if kind != "image/png"})
         elif output.output_type == "error":
             kept.append((output.ename, output.evalue))
     return kept
 
 
+def redrawn(old, new):
+    """One line for each cell that has run before and whose compared pictures are not the saved ones."""
+    cells = [[cell for cell in book.cells if cell.cell_type == "code"] for book in (old, new)]
+    found = []
+    for i, (a, b) in enumerate(zip(*cells, strict=True)):
+        if a.execution_count is not None and IGNORED not in b.metadata.get("tags", []):
+            found += [f"cell {i}: new picture: {text}" for text in pictures.differences(a.outputs, b.outputs)]
+    return found
+
+
 def changed(old, new):
-    """Whether a source or a compared output differs between two versions of a notebook."""
+    """Whether a source or a compared output, pictures aside, differs between two versions of a notebook."""
     if [(cell.cell_type, cell.source) for cell in old.cells] != [
         (cell.cell_type, cell.source) for cell in new.cells
     ]:
@@ -114,7 +131,6 @@ def main():
     parser.add_argument("--check-only", action="store_true")
     parser.add_argument("--force", action="store_true", help="save even if no compared output changed")
     options = parser.parse_args()
-    os.environ.setdefault("COURSE_DATA", "sample")
     failed = False
     for path in options.notebooks:
         start = time.monotonic()
@@ -130,7 +146,8 @@ def main():
             failed = True
             continue
         state = "the saved outputs hold"
-        if options.force or changed(old, new):
+        redrawings = redrawn(old, new)
+        if options.force or redrawings or changed(old, new):
             state = "the outputs differ from the saved ones"
             if not options.check_only:
                 nbformat.write(new, path)
@@ -139,7 +156,7 @@ def main():
                     folder.mkdir(exist_ok=True)
                     (folder / f"{path.stem[:2]}.png").write_bytes(figure)
                 state = "new outputs saved"
-        print(f"{path}: {time.monotonic() - start:.0f} s, {state}")
+        print(f"{path}: {time.monotonic() - start:.0f} s, {state}", *redrawings, sep="\n    ")
     raise SystemExit(failed)
 
 
