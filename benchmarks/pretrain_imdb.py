@@ -5,6 +5,8 @@
 Learns a vocabulary, pretrains with the masked-language-model objective, fine-tunes on few labels from these
 weights and from random ones, and writes the result as JSON to the file that --output names. An interrupted
 run goes on where it stood: the folder that --state names holds vocabulary, weights and what is done.
+
+pretrain_imdb.json was recorded with an earlier split, whose test reviews were 2,500 of the official ones.
 """
 
 import argparse
@@ -77,8 +79,8 @@ def new_encoder(options, size, dropout):
     )
 
 
-def pretrain(options, corpus, tokenizer):
-    """Pretrains unless the weights are there; returns the curve, a point per part."""
+def pretrain(options, unlabelled, held_out, tokenizer):
+    """Pretrains on texts unless the weights are there; returns the curve, a point per part."""
     import keras
 
     from course_lib import pretraining
@@ -101,11 +103,11 @@ def pretrain(options, corpus, tokenizer):
         )
         return pretraining.masked(texts.repeat() if shuffle else texts, vocabulary, seed=seed)
 
-    train = batches(corpus.unsup.texts, 128, 16, seed=len(done))
+    train = batches(unlabelled, 128, 16, seed=len(done))
     left = options.part * max(0, options.short - len(done))
     if left:
         # More reviews than the short sequences can use would only take memory.
-        short = batches(corpus.unsup.texts[:16000], 16, 64, seed=len(done))
+        short = batches(unlabelled[:16000], 16, 64, seed=len(done))
         train = short.take(left).concatenate(train)
 
     class Parts(keras.callbacks.Callback):
@@ -119,7 +121,7 @@ def pretrain(options, corpus, tokenizer):
 
     model.fit(
         train,
-        validation_data=batches(corpus.validation.texts[:300], 128, 64, seed=10**6, shuffle=False),
+        validation_data=batches(held_out, 128, 64, seed=10**6, shuffle=False),
         epochs=parts,
         steps_per_epoch=options.part,
         callbacks=[
@@ -191,7 +193,7 @@ def neighbours(options, tokenizer):
     return found
 
 
-def unigram(corpus, tokenizer):
+def unigram(unlabelled, held_out, tokenizer):
     """The masked loss of knowing only how often each token occurs, on the reviews of the curve."""
     import numpy as np
 
@@ -203,8 +205,8 @@ def unigram(corpus, tokenizer):
         ids = np.concatenate(imdb.encode(texts, tokenizer, sequence_length=10**6))
         return np.bincount(ids, minlength=len(special))[~special]
 
-    known, held_out = counts(corpus.unsup.texts[:5000]) + 1, counts(corpus.validation.texts[:300])
-    return round(float(-np.average(np.log(known / known.sum()), weights=held_out)), 4)
+    known = counts(unlabelled[:5000]) + 1
+    return round(float(-np.average(np.log(known / known.sum()), weights=counts(held_out))), 4)
 
 
 def shared_words(corpus):
@@ -263,13 +265,12 @@ def main():
 
     from course_lib import imdb
 
-    corpus = imdb.load("imdb")
+    corpus, unlabelled = imdb.load(), imdb.load_official().unsup.texts
+    held_out = corpus.validation.texts[:300]  # For the losses.
     options.state.mkdir(parents=True, exist_ok=True)
     pieces = once(
         options.state / "vocabulary.json",
-        lambda: imdb.train_wordpiece(
-            [imdb.clean(text) for text in corpus.unsup.texts[:20000]], options.vocabulary
-        ),
+        lambda: imdb.train_wordpiece([imdb.clean(text) for text in unlabelled[:20000]], options.vocabulary),
     )
     tokenizer = tokenizers.BertWordPieceTokenizer({piece: i for i, piece in enumerate(pieces)})
     result = {
@@ -277,7 +278,7 @@ def main():
         "versions": environment.versions,
         "device": environment.device_name,
     }
-    result["pretraining"] = pretrain(options, corpus, tokenizer)
+    result["pretraining"] = pretrain(options, unlabelled, held_out, tokenizer)
     runs = []
     for labels, epochs in zip(options.labels, options.epochs, strict=True):
         for seed, start, rate in itertools.product(range(options.seeds), ("pretrained", "random"), RATES):
@@ -294,7 +295,7 @@ def main():
             )
             print(runs[-1], file=sys.stderr, flush=True)
     result["runs"] = runs
-    result["unigram loss"] = unigram(corpus, tokenizer)
+    result["unigram loss"] = unigram(unlabelled, held_out, tokenizer)
     result["neighbours"] = neighbours(options, tokenizer)
     result["shared words"] = shared_words(corpus)
     scale = 1e9 if sys.platform == "darwin" else 1e6
