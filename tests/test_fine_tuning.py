@@ -298,7 +298,7 @@ LABELS = np.array([1, 1, 1, 0, 0, 0] * 4)
 @backend
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_fine_tuning_learns_a_word_and_restores_the_best_epoch(minilm, optimizer):
-    model = fine_tuning.classifier(small_backbone(), dropout=0.0)
+    model = fine_tuning.classifier(small_backbone(num_layers=1), dropout=0.0)
     train = imdb.batches(TEXTS, LABELS, batch_size=8, sequence_length=32, shuffle=True)
     history = fine_tuning.fine_tune(
         model,

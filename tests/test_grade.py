@@ -511,7 +511,7 @@ STATE = {"cut off": "unreadable", "deep": "unreadable", "noise": "unreadable", "
 POINTS = dict.fromkeys(FAULTS, 7) | {"right": 10, "mistake": 3, "stub": 0}
 
 
-def thousand(folder, faults, size=1_000, seed=0):
+def many(folder, faults, size, seed=0):
     """Writes submissions, half of them right; returns what is wrong with each, by name."""
     rng = random.Random(seed)
     folder.mkdir()
@@ -521,6 +521,7 @@ def thousand(folder, faults, size=1_000, seed=0):
         kind = "right" if kind == "endless" and i % 4 else kind  # They take their time.
         kinds[f"learner{i:04d}"] = kind
         (folder / f"learner{i:04d}.ipynb").write_text(faults[kind](rng), encoding="utf-8")
+    assert set(kinds.values()) == set(faults)
     return kinds
 
 
@@ -558,7 +559,7 @@ def check_outcomes(folder, kinds, states, points):
 
 
 def test_a_thousand_submissions_and_two_kills_end_with_one_outcome_each(fakes, tmp_path):
-    kinds = thousand(tmp_path / "class", FAULTS)
+    kinds = many(tmp_path / "class", FAULTS, 1_000)
     killed_twice(tmp_path / "class", tmp_path / "out", 1_000, "fake")
     check_outcomes(tmp_path / "out", kinds, STATE, POINTS)
     grade.grade([tmp_path / "class"], tmp_path / "other", seed=3)
@@ -586,7 +587,7 @@ REAL = {  # Statuses of an answer's function; DEF stands for its first line.
 
 
 def real_faults(right, question, mistake):
-    """Kinds of submissions for `thousand`.
+    """Kinds of submissions for `many`.
 
     Args:
         right: The right answers, by grade_id.
@@ -634,7 +635,7 @@ def use_lesson(setattr):
 
 
 @confined
-def test_a_thousand_answers_to_lesson_01_and_two_kills_with_the_real_sandbox(tmp_path):
+def test_a_class_of_lesson_01_and_two_kills_with_the_real_sandbox(tmp_path):
     spec = importlib.util.spec_from_file_location("grade_class", ROOT / "benchmarks" / "grade_class.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
@@ -642,8 +643,9 @@ def test_a_thousand_answers_to_lesson_01_and_two_kills_with_the_real_sandbox(tmp
     wrong = {name.replace(".", "-"): text for name, text in benchmark.WRONG.items()}
     question = questions.get("attention.multiplications")
     full = sum(q.points for q in questions.topic("attention"))
-    kinds = thousand(tmp_path / "class", real_faults(right, question, wrong))
-    killed_twice(tmp_path / "class", tmp_path / "out", 1_000, "real")
+    size = 180  # At least two of each kind.
+    kinds = many(tmp_path / "class", real_faults(right, question, wrong), size, seed=3)
+    killed_twice(tmp_path / "class", tmp_path / "out", size, "real")
     missed = sum(questions.get(name).points for name in benchmark.WRONG)
     points = dict.fromkeys(kinds.values(), full - question.points)
     check_outcomes(tmp_path / "out", kinds, STATE, points | {"right": full, "mistake": full - missed})
