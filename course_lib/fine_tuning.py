@@ -6,8 +6,7 @@ explains is written out (schedule, loss, AdamW's step, LoRA, macro F1); training
 """
 
 import dataclasses
-import hashlib
-import os
+import json
 import re
 
 import keras
@@ -16,9 +15,9 @@ import sklearn.metrics
 from keras import ops
 from scipy.stats import binomtest
 
-from course_lib import imdb, runtime
+from course_lib import imdb
+from course_lib.weights import REVIEWER, pooled
 from course_lib.weights import classifier as classifier  # Lesson 05's; `weights` puts it on the reviewer.
-from course_lib.weights import pooled
 
 NOT_DECAYED = ("bias", "gamma", "beta", "layer_norm", "lora")
 
@@ -262,61 +261,6 @@ def fine_tune(model, train, validation=None, epochs=4, patience=None, callbacks=
     )
 
 
-def reviewer(model, corpus, limit=800, epochs=5, batch_size=16, sequence_length=128, seed=0, **recipe):
-    """Fine-tunes a classifier on reviews, or takes the weights that the same training left in the cache.
-
-    Lessons from 06 on start with it. The same training is one from the same weights, on the same texts, with
-    the same settings and versions.
-
-    Args:
-        model: A `classifier`; its token embeddings are frozen.
-        corpus: An `imdb.Corpus`.
-        limit: Most training reviews; as many as a quarter of it for validation.
-        epochs: As in `fine_tune`.
-        batch_size: Reviews per step.
-        sequence_length: Tokens per review; longer ones lose their middle.
-        seed: Of order and dropout.
-        **recipe: As in `compile_classifier`.
-
-    Returns:
-        Whether it was trained now. False means that the weights come from the cache.
-    """
-    parts = [(corpus.train, limit), (corpus.validation, limit // 4)]
-    data = [(part.texts[:count], np.asarray(part.labels[:count])) for part, count in parts]
-    settings = [epochs, batch_size, sequence_length, seed, sorted(recipe.items())]
-    digest = hashlib.sha256(repr([settings, keras.__version__, keras.backend.backend()]).encode())
-    for texts, labels in data:
-        digest.update(repr([list(texts), labels.tolist()]).encode())
-    for value in model.get_weights():
-        digest.update(np.ascontiguousarray(value).tobytes())
-    path = runtime.cache_dir() / f"reviewer-{digest.hexdigest()[:16]}.weights.h5"
-    freeze_embeddings(model)
-    plain = keras.Model(
-        model.input, model.output
-    )  # Without an optimizer, whose state the file need not hold.
-    if path.is_file():
-        try:
-            plain.load_weights(path)
-            return False
-        except (OSError, KeyError, ValueError):  # A damaged file is made anew.
-            path.unlink()
-    form = {"batch_size": batch_size, "sequence_length": sequence_length, "how": "both"}
-    train = imdb.batches(*data[0], shuffle=True, seed=seed, **form)
-    keras.utils.set_random_seed(seed)
-    # Trained as another model of the same layers: a compiled one hands an optimizer to all of its copies.
-    fine_tune(
-        keras.Model(model.input, model.output), train, imdb.batches(*data[1], **form), epochs=epochs, **recipe
-    )
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        plain.save_weights(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    runtime.release_memory()
-    return True
-
-
 def early_stopping(losses, patience=1, min_delta=0.0):
     """When early stopping ends a training, and which epoch's weights it keeps.
 
@@ -481,3 +425,17 @@ def mcnemar(first, second):
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
     wins = only_first + only_second
     return only_first, only_second, float(binomtest(only_first, wins).pvalue) if wins else 1.0
+
+
+def learning_curve():
+    """Accuracy against the number of labels, as `benchmarks/learning_curve.py` recorded it.
+
+    Returns:
+        Dict from a method (`"tfidf"`, `"frozen"`, `"fine_tuned"`, `"random"`) to a dict from the number of
+        labelled reviews, ascending, to the accuracies on the 2,500 test reviews, one for each seed.
+    """
+    rows = json.loads((REVIEWER / "learning_curve.json").read_text(encoding="utf-8"))["results"]
+    curves = {}
+    for row in sorted(rows, key=lambda row: (row["size"], row["seed"])):
+        curves.setdefault(row["method"], {}).setdefault(row["size"], []).append(row["accuracy"])
+    return curves

@@ -1,8 +1,7 @@
-"""Fine-tuning: pieces against Keras, scikit-learn and float64 NumPy; the recipe on a small network; IMDB."""
+"""Fine-tuning: pieces against Keras, scikit-learn and float64 NumPy; the recipe on a small network."""
 
-import dataclasses
+import json
 import math
-import os
 
 import hypothesis
 import keras
@@ -12,7 +11,7 @@ import sklearn.metrics
 from hypothesis import strategies as st
 from keras import ops
 
-from course_lib import fine_tuning, imdb, transformer, weights
+from course_lib import fine_tuning, imdb
 
 backend = pytest.mark.backend
 
@@ -415,54 +414,25 @@ def test_mcnemar_counts_only_disagreements():
         fine_tuning.mcnemar(first, second[:3])
 
 
-# Real input
+# What was recorded
 
 
-@pytest.mark.real_data
-@pytest.mark.skipif(
-    not os.environ.get("COURSE_IMDB"), reason="needs COURSE_IMDB: an IMDB archive or aclImdb folder"
-)
-def test_fine_tuning_on_real_reviews(minilm):
-    corpus = imdb.load("imdb", verbose=False)
-    train, test = (split.texts[:n] for split, n in [(corpus.train, 600), (corpus.test, 500)])
-    keras.utils.set_random_seed(0)
-    model = fine_tuning.freeze_embeddings(fine_tuning.classifier(weights.load_backbone()))
-    batches = imdb.batches(train, corpus.train.labels[:600], batch_size=16, how="tail", shuffle=True)
-    fine_tuning.fine_tune(model, batches, epochs=2)
-    found = fine_tuning.evaluate(corpus.test.labels[:500], fine_tuning.predict(model, test, how="tail"))
-    # Chance is 0.5; two passes over 600 reviews give about 0.8.
-    assert found.interval[0] > 0.6, found
+def test_learning_curve_is_grouped_by_method_and_size(monkeypatch, tmp_path):
+    rows = [("tfidf", 200, 1, 0.7), ("tfidf", 100, 0, 0.5), ("random", 100, 0, 0.4), ("tfidf", 200, 0, 0.6)]
+    keys = ("method", "size", "seed", "accuracy")
+    results = [dict(zip(keys, row, strict=True)) for row in rows]
+    (tmp_path / "learning_curve.json").write_text(json.dumps({"results": results}))
+    monkeypatch.setattr(fine_tuning, "REVIEWER", tmp_path)
+    curves = fine_tuning.learning_curve()
+    assert curves == {"tfidf": {100: [0.5], 200: [0.6, 0.7]}, "random": {100: [0.4]}}
+    assert list(curves["tfidf"]) == [100, 200]
 
 
-# The classifier that later lessons start with
-
-
-@pytest.fixture
-def small_reviews(monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    corpus = imdb.load("sample", verbose=False)
-    return dataclasses.replace(
-        corpus,
-        train=dataclasses.replace(corpus.train, texts=corpus.train.texts[:6], labels=corpus.train.labels[:6]),
-    )
-
-
-def small_classifier():
-    keras.utils.set_random_seed(5)
-    return fine_tuning.classifier(transformer.encoder(30522, 1, 2, 8, 16, max_length=16))
-
-
-def test_a_reviewer_is_trained_once_and_then_taken_from_the_cache(small_reviews, tmp_path):
-    form = {"limit": 6, "epochs": 1, "batch_size": 3, "sequence_length": 16}
-    first, second, third = small_classifier(), small_classifier(), small_classifier()
-    assert fine_tuning.reviewer(first, small_reviews, **form)
-    (path,) = tmp_path.glob("reviewer-*.h5")
-    assert not fine_tuning.reviewer(second, small_reviews, **form)
-    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    assert fine_tuning.reviewer(small_classifier(), small_reviews, learning_rate=1e-3, **form)
-    path.write_bytes(path.read_bytes()[:1000])
-    assert fine_tuning.reviewer(third, small_reviews, **form)
-    assert len(list(tmp_path.glob("*reviewer-*"))) == 2
-    for mine, theirs in zip(first.get_weights(), third.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+def test_the_recorded_learning_curve_is_whole():
+    curves = fine_tuning.learning_curve()
+    assert set(curves) == {"tfidf", "frozen", "fine_tuned", "random"}
+    sizes = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
+    for method, found in curves.items():
+        assert list(found) == sizes, method
+        assert all(len(accuracies) == 3 for accuracies in found.values()), method
+        assert min(found[20_000]) > max(found[100]), method
