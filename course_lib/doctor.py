@@ -18,7 +18,7 @@ STYLES = {OK: "green", WARNING: "yellow", PROBLEM: "bold red"}
 REINSTALL = "make clean && make lab"
 OTHER_CACHE = "export COURSE_CACHE=/a/folder/you/can/write/to"
 MEMORY_GB = 4.0  # What the largest lesson may use.
-DISK_GB = 2.0  # IMDB's archive, its reviews as text, the converted weights, and what lessons save.
+DISK_GB = 2.0  # The converted weights, what lessons save, and perhaps the official archive.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,8 @@ def report():
         ("Memory", _memory),
         ("Disk", _disk),
         ("Weights", _weights),
-        ("Data", _data),
+        ("Reviews", _reviews),
+        ("Raters", _raters),
         ("JupyterLab", _jupyterlab),
         ("Grading", _grading),
     ]
@@ -207,14 +208,26 @@ def _weights():
     return Line("Weights", OK, f"{weights.NAME}, {digest}, from {found.origin}")
 
 
-def _data():
+def _reviews():
     from course_lib import imdb
 
     try:
-        status = imdb.status()
+        corpus = imdb.load(verbose=False)  # Takes a second, and checks every byte.
     except (ValueError, OSError, RuntimeError) as error:
-        return Line("Data", PROBLEM, str(error), "export COURSE_DATA=sample (takes the bundled sample)")
-    return Line("Data", OK, str(status).removeprefix("data: "))
+        return Line("Reviews", PROBLEM, str(error), "course fetch data")
+    detail = f"{corpus.describe().removeprefix('data: ')}, content as published"
+    return Line("Reviews", OK, detail)
+
+
+def _raters():
+    from course_lib import carriers, imdb
+
+    try:
+        imdb.rated("products")
+    except (ValueError, OSError, RuntimeError) as error:
+        # Lessons run without, but for a section of 02 and of 08.
+        return Line("Raters", WARNING, str(error), "course fetch data")
+    return Line("Raters", OK, f"{carriers.CARRIERS['raters'].what}, as published")
 
 
 def _jupyterlab():

@@ -186,7 +186,7 @@ def test_the_lock_is_closed_under_what_its_packages_require():
     assert len(seen) > 100
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-weights.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock"])
 def test_every_locked_package_has_a_hash_and_no_address(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE).strip())
@@ -197,13 +197,12 @@ def test_every_locked_package_has_a_hash_and_no_address(name):
     assert not re.search(r"https?://|file://|--(extra-)?index-url|--find-links|--trusted-host| @ ", text)
 
 
-def test_the_carrier_of_the_weights_is_locked_apart():
-    """It declares PyTorch's stack, which nothing here needs, so it is installed with --no-deps."""
-    from course_lib import weights
+def test_no_carrier_is_a_dependency():
+    """The carriers are files and nothing more: neither they nor what they declare is installed."""
+    from course_lib import carriers
 
-    (pin,) = pins(ROOT / "requirements-weights.lock")
-    assert pin.name.replace("-", "_") == weights.CARRIER
-    assert canonicalize_name(pin.name) not in locked("3.12")
+    for carrier in carriers.CARRIERS.values():
+        assert canonicalize_name(carrier.package) not in locked("3.12")
     assert "torch" not in locked("3.12", platform_system="Linux", sys_platform="linux")
 
 

@@ -23,7 +23,7 @@ OURS = ("COURSE_", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL", "PYTHON
 def run_python(code, **environment):
     """Runs code in a fresh Python on the CPU, as a learner's kernel would, without what conftest.py sets."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    kept |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "COURSE_DATA": "sample", **environment}
+    kept |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", **environment}
     return subprocess.run(
         [sys.executable, "-c", code], env=kept, capture_output=True, text=True, timeout=300, check=False
     )
@@ -87,8 +87,8 @@ def test_setup_reports_what_it_applied(capsys):
     assert mpl.rcParams["image.cmap"] == plots.SEQUENTIAL
     printed = capsys.readouterr().out
     assert printed == f"{environment}\n"
-    assert [line.split()[0] for line in printed.splitlines()] == ["versions", "device", "precision", "data"]
-    for fact in ("Keras " + keras.__version__, environment.device_name, "mixed_bfloat16, seed 7", "sample"):
+    assert [line.split()[0] for line in printed.splitlines()] == ["versions", "device", "precision"]
+    for fact in ("Keras " + keras.__version__, environment.device_name, "mixed_bfloat16, seed 7"):
         assert fact in printed
 
 
@@ -215,7 +215,7 @@ def lesson(code, **environment):
 def test_a_lesson_without_a_gpu_writes_nothing_to_stderr():
     found, block = lesson(LESSON)
 
-    assert len(block) == 4
+    assert len(block) == 3
     assert found["backend"] == "tensorflow"
     assert (found["device"], found["count"], found["precision"]) == ("CPU", 1, "float32")
     assert found["strategy"] == found["distribution"] == "NoneType"
@@ -356,13 +356,13 @@ def test_atomic_write_into_a_missing_folder_says_so(tmp_path):
         pass
 
 
-# cache_dir and data_source
+# cache_dir
 
 
 @pytest.fixture
 def clean(monkeypatch, tmp_path):
     """An environment that names nothing, and a home that holds nothing."""
-    for name in ("COURSE_CACHE", "COURSE_DATA", "COURSE_IMDB", "XDG_CACHE_HOME"):
+    for name in ("COURSE_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return monkeypatch
@@ -400,39 +400,6 @@ def test_a_cache_that_cannot_be_made_names_the_path_and_the_way_out(clean, tmp_p
     with pytest.raises(OSError, match="set COURSE_CACHE to a folder you can write to") as caught:
         runtime.cache_dir()
     assert str(tmp_path / "file" / "cache") in str(caught.value)
-
-
-@pytest.mark.parametrize("choice", [None, "", "auto", "imdb", "sample"])
-@pytest.mark.parametrize("named", [False, True])
-@pytest.mark.parametrize("fetched", [False, True])
-def test_data_source(clean, tmp_path, choice, named, fetched):
-    archive, other = runtime.cache_dir() / "aclImdb_v1.tar.gz", tmp_path / "other.tar.gz"
-    if choice is not None:
-        clean.setenv("COURSE_DATA", choice)
-    if named:
-        clean.setenv("COURSE_IMDB", str(other))
-    if fetched:
-        archive.write_bytes(b"")
-
-    kind, path = runtime.data_source()
-
-    if choice == "sample":
-        assert (kind, path) == ("sample", None)
-    elif named or fetched:
-        assert (kind, path) == ("imdb", other if named else archive)
-    else:
-        assert (kind, path) == ("imdb" if choice == "imdb" else "sample", None)
-    said = runtime.describe_data()
-    assert ("sample" in said) == (kind == "sample")
-    assert (str(path) in said) if path else ("course fetch imdb" in said)
-
-
-def test_an_unknown_data_source_is_refused(clean):
-    clean.setenv("COURSE_DATA", "mnist")
-    with pytest.raises(
-        ValueError, match=r"COURSE_DATA must be 'auto', 'imdb' or 'sample'. Received: 'mnist'"
-    ):
-        runtime.data_source()
 
 
 def test_release_memory_collects_what_refers_to_itself():

