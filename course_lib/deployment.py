@@ -17,6 +17,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -25,9 +26,8 @@ import numpy as np
 
 from course_lib import imdb, runtime
 
-# What `export` measures of a bundle and not of this machine.
-MEASURED = ("temperature", "evaluation", "reference")
 FORMAT = 1  # Of a bundle: raise it when an older reader would misunderstand a newer one.
+MEASURED = ("temperature", "evaluation", "reference")  # What a card says of the bundle, not of a machine.
 MODEL, TOKENIZER, CARD = "model.tflite", "tokenizer.json", "card.json"
 LENGTHS = (64, 128, 256)
 BATCH_SIZE = 4  # Lesson 08 times it against single texts.
@@ -66,16 +66,18 @@ class Classifier:
     Args:
         folder: As `export` writes it.
         threads: How many cores a prediction uses; None takes all, at most 4.
+        longest: The largest of the bundle's padded lengths to use; longer texts are cut. None takes all.
 
     Attributes:
         card: The model card, a dict.
         labels: Names of the classes.
+        lengths: The padded lengths that are used, in increasing order.
 
     Raises:
-        ValueError: If a file is missing, damaged or of another version.
+        ValueError: If a file is missing, damaged or of another version, or the bundle has not that length.
     """
 
-    def __init__(self, folder, threads=None):
+    def __init__(self, folder, threads=None, longest=None):
         import tokenizers
 
         folder = pathlib.Path(folder)
@@ -98,6 +100,10 @@ class Classifier:
         lacking = {(n, length) for n in (1, self.batch_size) for length in self.lengths} - shapes
         if lacking or not shapes or None in self._special:
             raise ValueError(f"{folder} holds no classifier that `course export` wrote.")
+        if longest is not None:
+            if longest not in self.lengths:
+                raise ValueError(f"`longest` must be one of {self.lengths}. Received: {longest!r}")
+            self.lengths = self.lengths[: self.lengths.index(longest) + 1]
 
     def __call__(self, text):
         """The `Prediction` for one text."""
@@ -232,6 +238,11 @@ class _Engine:
         return logits
 
 
+def wordless(text):
+    """Whether nothing is left of a text without tags and white space; such a text deserves no verdict."""
+    return not imdb.clean(_valid(text))
+
+
 def _clean(texts):
     if isinstance(texts, str):
         raise TypeError("`texts` is a sequence of texts. Call the classifier itself on a single one.")
@@ -312,7 +323,8 @@ def export(
         truncation: What is kept of texts beyond the largest, as in `imdb.truncate`.
         card: Dict of further entries of the model card: `task`, `data`, `limits`, `licence` and so on.
         replace: Whether a bundle that is there already is replaced.
-        measured: Dict of `MEASURED`, if the same bundle was measured before: only its speed is then measured.
+        measured: What a card says under `MEASURED`, if the same bundle was measured before; then only its
+            speed is measured, on the first texts of `test`.
 
     Returns:
         The folder.
@@ -349,7 +361,7 @@ def export(
             "sha256": {name: _sha256(part / name) for name in (MODEL, TOKENIZER)},
         }
         _write_card(part, entries)
-        entries |= measured or _measured(part, validation, test)
+        entries |= _measured(part, validation, test) if measured is None else measured
         entries |= _timed(part, test)
         _write_card(part, entries)
         part.chmod(0o755)
@@ -380,8 +392,8 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
 
     Args:
         folder: The new bundle.
-        path: A `.keras` file; None takes the reviewer, whose 8-bit bundle was measured when it was made: that
-            takes seconds.
+        path: A `.keras` file; None takes the reviewer. Of its 8-bit bundle the measurement is recorded, so
+            that takes seconds, and all others minutes.
         mode: As in `export`.
         replace: As in `export`.
 
@@ -390,27 +402,36 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
 
     Raises:
         ValueError: As `export`, or if the file is no Keras model.
+        RuntimeError: If reviews or pretrained weights are missing, as `imdb.load` and `weights.find`.
     """
-    runtime.quiet_logs()
+    check_target(pathlib.Path(folder), replace)  # This and a missing file are found before TensorFlow loads.
     if path is not None and not pathlib.Path(path).is_file():
         raise ValueError(f"There is no file {path}.")
     corpus = imdb.load(verbose=False)
     parts = (corpus.validation.first(1000), corpus.test)
-    card = {"data": "Large Movie Review Dataset (Maas et al. 2011), as the course splits it"}
-    import keras
+    runtime.quiet_logs()
+    with runtime.hidden_stderr():
+        import keras
+        import keras_hub  # noqa: F401  It and `transformer` register the layers that a file may hold.
 
-    from course_lib import weights
-
+        from course_lib import transformer, weights  # noqa: F401
     if path is None:
         made = weights.reviewer_card()
-        card["data"] = made["data"]
         measured = made["bundle"] if mode == "dynamic" else None
-        model = weights.load_reviewer("float32")
-        return export(model, folder, *parts, mode=mode, card=card, replace=replace, measured=measured)
+        return export(
+            weights.load_reviewer("float32"),
+            folder,
+            *parts,
+            mode=mode,
+            card={"data": made["data"]},
+            replace=replace,
+            measured=measured,
+        )
     try:
         model = keras.models.load_model(path, compile=False)
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no classifier that Keras can load: {error}") from None
+    card = {"data": "not stated; evaluated on the course's test reviews of Maas et al. (2011)"}
     return export(model, folder, *parts, mode=mode, card=card, replace=replace)
 
 
@@ -419,14 +440,19 @@ def reviewer_bundle():
 
     Returns:
         Its folder.
-    """
-    from course_lib import weights
 
-    digest = weights.reviewer_card()["sha256"]
-    folder = runtime.cache_dir() / f"reviewer-{digest[:12]}-{FORMAT}"
-    if not (folder / CARD).is_file():
-        print(f"Making the reviewer's 8-bit bundle, once: {folder} ...", flush=True)
-        export_file(folder)
+    Raises:
+        RuntimeError: As `export_file`.
+    """
+    from course_lib import fetch, weights
+
+    folder = runtime.cache_dir() / f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
+    with fetch.lock(folder):
+        try:
+            read_card(folder)
+        except ValueError:  # It is not there, or damaged.
+            print(f"Making the reviewer's 8-bit bundle, once, in {folder} ...", file=sys.stderr, flush=True)
+            export_file(folder, replace=True)
     return folder
 
 

@@ -1,6 +1,6 @@
 """Lesson 08: a bundle as a service that stays up, is watched, and keeps no text.
 
-`course serve BUNDLE` runs it. Requests come in through `_Guard`, which enforces the limits of `Settings`;
+`course serve` runs it. Requests come in through `_Guard`, which enforces the limits of `Settings`;
 `_Batcher` puts waiting texts together; `_Metrics` is what Prometheus reads.
 """
 
@@ -28,6 +28,7 @@ import fastapi
 import h11
 import prometheus_client
 import pydantic
+import pydantic_core
 import uvicorn
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
@@ -153,9 +154,20 @@ def _problems(*codes):
     return {code: {"model": Problem} for code in codes}
 
 
+_WORDLESS = "There is nothing but white space or tags"
+
+
+def _worded(text):
+    if deployment.wordless(text):
+        raise pydantic_core.PydanticCustomError("wordless", _WORDLESS)
+    return text
+
+
 def _input(name, longest, texts=None):
-    """A schema with one field, a text or a list of texts. Of white space there is no verdict."""
-    kind = Annotated[str, pydantic.Field(max_length=longest, pattern=r"\S")]
+    """A schema with one field, a text or a list of texts. Of white space and tags there is no verdict."""
+    # The pattern is the part of it that a schema can say.
+    field = pydantic.Field(max_length=longest, pattern=r"\S")
+    kind = Annotated[str, field, pydantic.AfterValidator(_worded)]
     if texts:
         kind = Annotated[list[kind], pydantic.Field(min_length=1, max_length=texts)]
     return pydantic.create_model(
@@ -559,7 +571,7 @@ def _complaint(error):
     if error["type"] == "extra_forbidden":
         return "There is an unknown field"
     if error["type"] == "string_pattern_mismatch":
-        error = {**error, "msg": "There is nothing but white space"}
+        error = {**error, "msg": _WORDLESS}
     where = [str(part) for part in error["loc"][-2:] if part in ("text", "texts") or isinstance(part, int)]
     return ": ".join([".".join(dict.fromkeys(where)), error["msg"]]) if where else error["msg"]
 

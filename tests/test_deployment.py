@@ -1,7 +1,6 @@
 """Lesson 08: bundles, what they say, and the arithmetic of watching them."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from course_lib import cli, deployment, fine_tuning, imdb, pruning, transformer, weights
+from course_lib import cli, deployment, fine_tuning, imdb, pruning, quantization, transformer, weights
 
 TEXTS = [f"review {i} of a film that was {'good ' * i}" for i in range(8)]
 
@@ -23,7 +22,7 @@ TEXTS = [f"review {i} of a film that was {'good ' * i}" for i in range(8)]
 def model():
     keras.utils.set_random_seed(1)
     made = fine_tuning.classifier(
-        transformer.encoder(len(weights.vocabulary()), 1, 2, 16, 32, max_length=128)
+        transformer.encoder(len(weights.vocabulary()), 1, 2, 16, 32, max_length=256)
     )
     kernel = made.weights[-2]
     kernel.assign(np.random.default_rng(0).normal(size=kernel.shape) * 3)  # So that the classes differ.
@@ -45,6 +44,14 @@ def bundle(model, split, tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle_classifier(bundle):
     return deployment.Classifier(bundle)
+
+
+@pytest.fixture
+def corpus(split, monkeypatch):
+    """What `imdb.load` gives: 60 texts that need no package."""
+    found = imdb.Corpus(split, split, split, "a test")
+    monkeypatch.setattr(imdb, "load", lambda **_: found)
+    return found
 
 
 @pytest.fixture
@@ -97,6 +104,17 @@ class TestBundle:
         found = bundle_classifier(text)
         assert 0.5 <= found.probability <= 1
         assert found.tokens >= 2
+
+    def test_the_longest_length_can_be_lowered(self, bundle, split):
+        cut = deployment.Classifier(bundle, longest=16)
+        assert cut.lengths == (16,)
+        found = cut("film " * 20 + "fine " * 20)
+        assert (found.tokens, found.truncated) == (42, True)
+        whole = deployment.Classifier(bundle)
+        expected = whole.logits(["film " * 7 + "fine " * 7])
+        np.testing.assert_allclose(cut.logits(["film " * 20 + "fine " * 20]), expected, atol=1e-5)
+        with pytest.raises(ValueError, match=r"one of \(16, 32\)"):
+            deployment.Classifier(bundle, longest=24)
 
     @pytest.mark.parametrize("wrong", [None, b"bytes", 3, ["nested"]])
     def test_what_is_no_text_is_refused(self, bundle, wrong):
@@ -207,7 +225,7 @@ class TestExport:
         def full(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(deployment, "_measured", full)
+        monkeypatch.setattr(deployment, "_timed", full)
         with pytest.raises(OSError, match="No space"):
             deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
         assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
@@ -230,21 +248,52 @@ class TestExport:
                 deployment.export(model, tmp_path / "new", **arguments)
         assert not list(tmp_path.iterdir())
 
-    def test_the_command_takes_a_keras_file(self, model, tmp_path, monkeypatch):
-        monkeypatch.setenv("COURSE_DATA", "sample")
+    def test_what_was_measured_before_is_not_measured_again(self, model, split, copied, monkeypatch):
+        card = deployment.read_card(copied)
+        measured = {name: card[name] for name in deployment.MEASURED}
+        measured["evaluation"] = {**measured["evaluation"], "texts": 12345}
+        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        folder = copied.parent / "again"
+        deployment.export(model, folder, split, split, mode="float32", lengths=(16,), measured=measured)
+        found = deployment.read_card(folder)
+        assert {name: found[name] for name in deployment.MEASURED} == measured
+        assert found["latency_ms"]["p95"] >= found["latency_ms"]["p50"] > 0
+        assert "on 12345 test reviews" in (folder / "README.md").read_text(encoding="utf-8")
+
+    def test_the_command_takes_a_keras_file(self, model, corpus, tmp_path):
         model.save(tmp_path / "model.keras")
         arguments = ["export", str(tmp_path / "b"), "--model", str(tmp_path / "model.keras")]
         result = CliRunner().invoke(cli.app, [*arguments, "--mode", "float32"])
         assert result.exit_code == 0, result.output
-        assert "218 test reviews" in result.output
-        result = CliRunner().invoke(cli.app, ["predict", str(tmp_path / "b"), "a film", "--json"])
+        assert "60 test reviews" in result.output
+        result = CliRunner().invoke(cli.app, ["predict", "a film", "-b", str(tmp_path / "b"), "--json"])
         assert json.loads(result.output)["label"] in ("negative", "positive")
 
-    def test_a_file_that_is_no_model_is_one_line(self, tmp_path):
+    def test_a_file_that_is_no_model_is_one_line(self, corpus, tmp_path):
         (tmp_path / "model.keras").write_bytes(b"PK nothing")
-        for path in (tmp_path / "model.keras", tmp_path / "missing.keras"):
-            with pytest.raises(ValueError, match="no classifier that Keras can load"):
-                deployment.export_file(tmp_path / "b", path)
+        with pytest.raises(ValueError, match="no classifier that Keras can load"):
+            deployment.export_file(tmp_path / "b", tmp_path / "model.keras")
+
+    def test_what_cannot_work_is_said_before_a_framework_loads(self, tmp_path):
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.txt").touch()
+        code = (
+            "import pathlib, sys\n"
+            "from course_lib import deployment\n"
+            "sys.modules.update(dict.fromkeys(('tensorflow', 'keras', 'keras_hub')))\n"
+            "for arguments in (('new', 'missing.keras'), ('mine',)):\n"
+            "    try:\n"
+            "        deployment.export_file(*(pathlib.Path(sys.argv[1]) / name for name in arguments))\n"
+            "    except ValueError as error:\n"
+            "        print(error)\n"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        first, second = process.stdout.splitlines()
+        assert first == f"There is no file {tmp_path / 'missing.keras'}."
+        assert "is no bundle" in second
+        assert process.stderr == ""
 
     def test_pruned_models_become_bundles_too(self, model, split, tmp_path):
         (name,) = [block.name for block in transformer.blocks(model)]
@@ -255,18 +304,92 @@ class TestExport:
         )
 
 
+class TestReviewerBundle:
+    """A tiny model stands in for the reviewer."""
+
+    @pytest.fixture
+    def reviewer(self, model, bundle, corpus, tmp_path, monkeypatch):
+        """What `reviewer_bundle` takes its model from; counts how often it is loaded."""
+        card = deployment.read_card(bundle)
+        card = {
+            "sha256": "0123456789abcdef",
+            "data": "a test",
+            "bundle": {name: card[name] for name in deployment.MEASURED},
+        }
+        loaded = []
+        monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+        monkeypatch.setattr(weights, "reviewer_card", lambda: card)
+        monkeypatch.setattr(weights, "load_reviewer", lambda *_: loaded.append(1) or model)
+        monkeypatch.setattr(  # Converting takes long, and other tests do it.
+            quantization, "export", lambda _, path, *more, **named: shutil.copy(bundle / "model.tflite", path)
+        )
+        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        return loaded
+
+    def test_it_is_made_once_and_said(self, reviewer, bundle, capsys):
+        folder = deployment.reviewer_bundle()
+        said = capsys.readouterr()
+        assert said.out == ""  # That is where `course predict --json` writes.
+        assert str(folder) in said.err
+        card = deployment.read_card(folder)
+        assert card["evaluation"] == deployment.read_card(bundle)["evaluation"]
+        assert card["data"] == "a test"
+        assert deployment.reviewer_bundle() == folder
+        assert capsys.readouterr().err == ""
+        assert len(reviewer) == 1
+
+    def test_a_damaged_one_is_made_again(self, reviewer):
+        folder = deployment.reviewer_bundle()
+        (folder / "model.tflite").write_bytes(b"")
+        assert deployment.reviewer_bundle() == folder
+        assert deployment.Classifier(folder)("a film").label in ("negative", "positive")
+        assert len(reviewer) == 2
+
+    def test_the_commands_take_it_unless_told_otherwise(self, reviewer, bundle, monkeypatch):
+        result = CliRunner().invoke(cli.app, ["predict", "a film", "a bad one"])
+        assert result.exit_code == 0, result.output
+        assert len(result.stdout.splitlines()) == 2
+        served = []
+        monkeypatch.setattr("course_lib.serving.serve", lambda *arguments: served.append(arguments[0]))
+        for arguments in ([], ["--bundle", str(bundle)]):
+            assert CliRunner().invoke(cli.app, ["serve", *arguments]).exit_code == 0
+        assert served == [deployment.reviewer_bundle(), bundle]
+        assert len(reviewer) == 1
+
+    @pytest.mark.parametrize(("mode", "times"), [("float32", 1), ("dynamic", 0)])
+    def test_only_the_measurement_of_eight_bits_is_recorded(
+        self, reviewer, bundle, tmp_path, monkeypatch, mode, times
+    ):
+        calls = []
+        recorded = weights.reviewer_card()["bundle"]
+        monkeypatch.setattr(deployment, "_measured", lambda *_: calls.append(1) or recorded)
+        deployment.export_file(tmp_path / "b", mode=mode)
+        assert len(calls) == times
+
+
 class TestCommand:
     def test_texts_from_standard_input(self, bundle):
-        command = [sys.executable, "-m", "course_lib.cli", "predict", str(bundle), "-"]
+        command = [sys.executable, "-m", "course_lib.cli", "predict", "--bundle", str(bundle), "-"]
         process = subprocess.run(command, input=b"a film\n\xff\n", capture_output=True, check=True)
         assert len(process.stdout.splitlines()) == 2
 
     def test_no_bundle_is_one_line(self, tmp_path):
-        command = [sys.executable, "-m", "course_lib.cli", "predict", str(tmp_path), "x"]
+        command = [sys.executable, "-m", "course_lib.cli", "predict", "-b", str(tmp_path), "x"]
         process = subprocess.run(command, capture_output=True, text=True, check=False)
         assert process.returncode == 1
         assert process.stderr.count("\n") == 1
         assert "course export" in process.stderr
+
+    @pytest.mark.parametrize("text", ["", " \n", "<br />", "<p>&nbsp;</p>"])
+    def test_of_nothing_there_is_no_verdict(self, bundle, text):
+        result = CliRunner().invoke(cli.app, ["predict", "-b", str(bundle), "a film", text])
+        assert isinstance(result.exception, ValueError)
+        assert str(result.exception) == "There is nothing but white space or tags in text 2."
+        assert result.output == ""
+
+    def test_a_text_may_begin_with_a_dash(self, bundle):
+        result = CliRunner().invoke(cli.app, ["predict", "-b", str(bundle), "--", "-5 stars"])
+        assert result.output.split()[0] in ("negative", "positive")
 
 
 class TestWordImportance:
@@ -443,12 +566,3 @@ def test_latency_leaves_the_warm_up_out():
     calls = []
     assert deployment.latency(calls.append, [1, 2, 3, 4], warmup=2).shape == (4,)
     assert calls == [1, 2, 1, 2, 3, 4]
-
-
-@pytest.mark.real_data
-@pytest.mark.skipif("COURSE_IMDB" not in os.environ, reason="COURSE_IMDB is not set")
-def test_real_reviews_of_any_length(bundle):
-    texts = imdb.load("imdb", verbose=False).test.texts[:500]
-    found = deployment.Classifier(bundle).predict(texts)
-    assert len(found) == 500
-    assert sum(each.truncated for each in found) > 400

@@ -26,7 +26,7 @@ import psutil
 import pytest
 from prometheus_client import parser
 
-from course_lib import cli, deployment, fine_tuning, imdb, serving, transformer, weights
+from course_lib import cli, deployment, fine_tuning, imdb, samples, serving, transformer, weights
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FREE = {"rate": 1e9, "burst": 10**9}  # No limit of rate.
@@ -38,8 +38,8 @@ FREE = {"rate": 1e9, "burst": 10**9}  # No limit of rate.
 @pytest.fixture(scope="module")
 def texts():
     """Reviews and what people send besides, of many lengths."""
-    odd = ["<br />", "a", "ы" * 50, "🎬🍿" * 20, "<br />" * 9, "x" * 3000, "\x00\x07", "don't… stop"]
-    return odd + imdb.load("sample").train.texts[:91]
+    odd = ["&lt;", "a", "ы" * 50, "🎬🍿" * 20, "<br />" * 9 + "b", "x" * 3000, "\x00\x07", "don't… stop"]
+    return odd + [review.text for review in samples.load()[:91]]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ async def until(true):
 async def waiting(client, number):
     """Until so many texts wait."""
     async with asyncio.timeout(20):
-        while samples((await client.get("/metrics")).text)["course_queue_length",] != number:
+        while measures((await client.get("/metrics")).text)["course_queue_length",] != number:
             await asyncio.sleep(0.005)
 
 
@@ -150,10 +150,10 @@ def metrics(app):
     """Name and labels of each sample, to its value."""
     answer = get(app, "/metrics")
     assert answer.status_code == 200
-    return samples(answer.text)
+    return measures(answer.text)
 
 
-def samples(text):
+def measures(text):
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in parser.text_string_to_metric_families(text)
@@ -287,7 +287,8 @@ SECRET = "my secret diary"
         ({"text": SECRET * 2000}, 422, "text: String should have at most 20000 characters"),
         ({SECRET: "a"}, 422, "unknown field"),
         ({"text": " \n"}, 422, "text: There is nothing but white space"),
-        ({"texts": ["a", ""]}, 422, "texts.1: There is nothing but white space"),
+        ({"texts": ["a", ""]}, 422, "texts.1: There is nothing but white space or tags"),
+        ({"texts": ["a", "<br /> &nbsp;"]}, 422, "texts.1: There is nothing but white space or tags"),
         ({}, 422, "text: Field required"),
         ([SECRET], 422, ""),
         (SECRET, 422, ""),
@@ -677,7 +678,7 @@ def test_slow_clients_are_dropped_and_others_are_served(running):
 
 
 def test_clients_that_are_killed_in_flight_harm_nobody(running, classifier, texts):
-    before = samples(http.get(f"{running.url}/metrics").text)
+    before = measures(http.get(f"{running.url}/metrics").text)
     body = json.dumps({"texts": texts[9:40]}).encode()
     for _ in range(50):
         connection = raw(running, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -685,7 +686,7 @@ def test_clients_that_are_killed_in_flight_harm_nobody(running, classifier, text
         connection.close()  # With a reset, as a killed process's would be.
     for text, answer in zip(texts, many(running, [{"text": text} for text in texts]), strict=True):
         same(answer.json(), classifier(text))
-    after = samples(http.get(f"{running.url}/metrics").text)
+    after = measures(http.get(f"{running.url}/metrics").text)
     name = "course_requests_total", "/predict", "499"
     assert after[name] > before.get(name, 0)
     assert after["course_queue_length",] == 0
@@ -715,7 +716,7 @@ def test_sigterm_finishes_what_is_in_work_and_refuses_the_rest(bundle, tmp_path,
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + 30
-        while samples(http.get(f"{service.url}/metrics").text)["course_queue_length",] < 8:
+        while measures(http.get(f"{service.url}/metrics").text)["course_queue_length",] < 8:
             assert time.monotonic() < deadline
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(30) == 0
@@ -754,7 +755,7 @@ def command(monkeypatch, *arguments):
 
 
 def test_course_serve_without_a_bundle_is_one_clear_line(monkeypatch, capsys, tmp_path):
-    assert command(monkeypatch, tmp_path / "none") == 1
+    assert command(monkeypatch, "--bundle", tmp_path / "none") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "is no bundle" in line
 
@@ -763,7 +764,7 @@ def test_course_serve_on_a_port_that_is_taken_is_one_clear_line(monkeypatch, cap
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # This process keeps its own.
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert command(monkeypatch, bundle, "--port", port) == 1
+        assert command(monkeypatch, "-b", bundle, "--port", port) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"Cannot listen on 127.0.0.1, port {port}: Address already in use" in line
 
