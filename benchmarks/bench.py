@@ -3,11 +3,12 @@
     python benchmarks/bench.py                            all comparisons that have not been measured yet
     python benchmarks/bench.py text_to_batches grading    these, anew
     python benchmarks/bench.py --fresh                    all, anew
+    python benchmarks/bench.py --pages                    none: results.md and .png from results.json
 
-Every comparison lets its sides do the same work in turns, checks that it was the same, and keeps its result
-in build/bench. benchmarks/results.md, .json and .png are written of all results that are there. Another
-machine, version or setting makes a result count as not measured. --quick tries everything out on little data,
-for developers: it touches only build/bench-quick.
+Every comparison lets its sides work in turns, checks their results against each other, and keeps its own in
+build/bench. benchmarks/results.md, .json and .png are written of all results that are there. Another machine,
+version or setting makes a result count as not measured. --quick tries everything out on little data, for
+developers: it touches only build/bench-quick.
 """
 
 import argparse
@@ -23,7 +24,8 @@ import harness
 
 from course_lib import runtime
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCHMARKS = pathlib.Path(__file__).resolve().parent
+ROOT = BENCHMARKS.parent
 COMPARISONS = (
     "text_to_batches",
     "fine_tuning_epoch",
@@ -40,6 +42,7 @@ def arguments():
     )
     parser.add_argument("names", nargs="*", metavar="comparison", help=", ".join(COMPARISONS))
     parser.add_argument("--fresh", action="store_true", help="measure what has been measured, too")
+    parser.add_argument("--pages", action="store_true", help="only write .md and .png, from results.json")
     parser.add_argument("--quick", action="store_true", help="little data; for trying out")
     options = parser.parse_args()
     for name in options.names:
@@ -54,7 +57,9 @@ def measure(module, state, settings, environment):
     rows = module.measure(settings, state)
     return {
         "title": module.TITLE,
+        "compared": module.COMPARED,
         "rows": rows,
+        "remarks": [],  # On this run; for people to write.
         "absent": {name: lacks for name, side in module.SIDES.items() if (lacks := harness.missing(side))},
         "settings": settings,
         "environment": environment,
@@ -70,9 +75,12 @@ def page(results):
         "# The course against what people use instead",
         "",
         "Made by `make bench`. The sides of a comparison take turns, each in a process of its own with "
-        f"{harness.THREADS} threads, and the work is checked to be the same. Times are medians; how many "
-        "times as fast is the median of the ratios of times measured one right after the other.",
+        f"{harness.THREADS} threads. Times are medians, and how many times as fast is the median of the "
+        "ratios of times measured one right after the other, with quartiles. A long training has turns that "
+        "are parts of one whole: its times are sums, and its ratio is that of the sums, which need not lie "
+        "between the quartiles of the turns. What differs besides the tool is said with each comparison.",
         "",
+        *(f"{remark}\n" for remark in dict.fromkeys(each for r in results.values() for each in r["remarks"])),
         harness.table(results),
         "",
         "![All ratios with their goals](results.png)",
@@ -83,25 +91,44 @@ def page(results):
         versions = ", ".join(f"{key} {value}" for key, value in environment["versions"].items())
         settings = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
         lines += [
-            f"**{result['title']}** (`make bench ARGS={name}`): {settings}. Recorded on "
-            f"{result['measured on']} in {result['minutes']} minutes on {environment['machine']}, load "
-            f"{result['load before']} before it; {versions}.",
+            f"**{result['title']}** (`make bench ARGS={name}`): {result['compared']} Settings: {settings}. "
+            f"Recorded on {result['measured on']} in {result['minutes']} minutes on "
+            f"{environment['machine']}; {versions}.{_load(result['load before'])}",
             "",
         ]
     return "\n".join(lines)
 
 
+def _load(before):
+    """A sentence if something else was, or may have been, at work."""
+    if before <= 1:
+        return ""
+    return (
+        f" The load before it, a mean over a minute, was {before}: other programs ran, or the comparison "
+        "before it had just ended."
+    )
+
+
+def write(results, output):
+    """Writes results.md and results.png."""
+    with runtime.atomic_write(output / "results.md") as part:
+        part.write_text(page(results))
+    harness.plot(results, output / "results.png")
+
+
 def main():
     options = arguments()
+    if options.pages:
+        write(json.loads((BENCHMARKS / "results.json").read_text()), BENCHMARKS)
+        return
     state = ROOT / "build" / ("bench-quick" if options.quick else "bench")
-    output = state if options.quick else ROOT / "benchmarks"
+    output = state if options.quick else BENCHMARKS
     state.mkdir(parents=True, exist_ok=True)
     runtime.quiet_logs()
     results, failed = {}, []
     for name in COMPARISONS:
         module = importlib.import_module(name)
         settings = module.DEFAULTS | (module.QUICK if options.quick else {})
-        settings["data"] = runtime.data_source()[0]
         environment, path = harness.environment(*module.PACKAGES), state / f"{name}.json"
         known = json.loads(path.read_text()) if path.is_file() else None
         if known and (known["settings"], known["environment"]) != (settings, environment):
@@ -119,9 +146,7 @@ def main():
             results[name] = known
     if results:
         harness.write_json(output / "results.json", results)
-        with runtime.atomic_write(output / "results.md") as part:
-            part.write_text(page(results))
-        harness.plot(results, output / "results.png")
+        write(results, output)
         print(harness.table(results))
     if failed:
         print(f"Failed: {', '.join(failed)}; see above.", file=sys.stderr)

@@ -1,11 +1,9 @@
-"""Measurement 6: from a fresh clone to the first lesson on the screen, and what each lesson takes.
+"""Measurement 6: from a fresh clone to the first lesson on the screen.
 
-There is nothing to compare with. The clone gets its own environment and an empty cache; what the package
-index takes to answer counts. The lessons then run under nbval in that environment, by
-`tools/check_notebooks.py`. A run that was stopped goes on where it stood.
+There is nothing to compare with. The clone gets its own environment and an empty cache. `make notebooks` says
+what each lesson takes.
 """
 
-import json
 import os
 import pathlib
 import shutil
@@ -21,46 +19,29 @@ import harness
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TITLE = "From a fresh clone"
 PACKAGES, SIDES = (), {}
-DEFAULTS = {"lesson": "00_welcome.ipynb", "notebooks": "notebooks/*.ipynb"}
-QUICK = {"notebooks": "notebooks/00*.ipynb"}
-RUN = """
-import json, pathlib, sys
-sys.path.insert(0, "tools")
-import check_notebooks
-print(json.dumps(check_notebooks.run(pathlib.Path(sys.argv[1]))))
-"""
+COMPARED = (
+    "Nothing to compare with. Left out is the way over the network: the clone is of a local folder, and the "
+    "package index that pip is told of may be close by. `make notebooks` prints seconds and memory of the "
+    "lessons."
+)
+DEFAULTS = {"lesson": "00_welcome.ipynb"}
+QUICK = {}
 
 
 def measure(settings, state):
     """The rows of the table, one per step."""
     folder = state / "fresh clone"
-    progress, clone = folder / "progress.json", folder / "course"
-    done = json.loads(progress.read_text()) if progress.is_file() else {}
-    if not done:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        done["git clone"] = [_timed(["git", "clone", "--quiet", str(ROOT), str(clone)], folder), None]
-        done["make .venv/.ready"] = [_timed(["make", ".venv/.ready"], clone, _environment(folder)), None]
-        harness.write_json(progress, done)
-    if "first lesson served" not in done:
-        done["first lesson served"] = [_serve(clone, settings["lesson"], _environment(folder)), None]
-        harness.write_json(progress, done)
-    for path in sorted(clone.glob(settings["notebooks"])):
-        if path.name not in done:
-            done[path.name] = _lesson(clone, path, _environment(folder))
-            harness.write_json(progress, done)
+    clone = folder / "course"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    done = {
+        "git clone, of a local folder": _timed(["git", "clone", "--quiet", str(ROOT), str(clone)], folder)
+    }
+    done["make .venv/.ready"] = _timed(["make", ".venv/.ready"], clone, _environment(folder))
+    done["first lesson served"] = _serve(clone, settings["lesson"], _environment(folder))
     shutil.rmtree(folder)
-    start = sum(seconds for name, (seconds, _) in done.items() if not name.endswith(".ipynb"))
-    lessons = sum(seconds for name, (seconds, _) in done.items() if name.endswith(".ipynb"))
-    done = {"until the first lesson is on the screen": [start, None], **done, "all lessons": [lessons, None]}
-    return [
-        harness.row(name, {harness.COURSE: [seconds]}, goal=None, notes=_memory(gibibytes))
-        for name, (seconds, gibibytes) in done.items()
-    ]
-
-
-def _memory(gibibytes):
-    return {harness.COURSE: f"{gibibytes:.1f} GiB"} if gibibytes else {}
+    done = {"until the first lesson is on the screen": sum(done.values()), **done}
+    return [harness.row(name, {harness.COURSE: [seconds]}, goal=None) for name, seconds in done.items()]
 
 
 def _environment(folder):
@@ -109,13 +90,3 @@ def _answers(address):
             return response.status == 200
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-def _lesson(clone, path, environment):
-    """Seconds and peak memory in GiB of a notebook under nbval."""
-    command = [".venv/bin/python", "-c", RUN, str(path.relative_to(clone))]
-    result = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=True)
-    status, seconds, gibibytes = json.loads(result.stdout.splitlines()[-1])
-    if status:
-        raise harness.SideError(f"{path.name} failed:\n{result.stdout[-3000:]}")
-    return seconds, gibibytes

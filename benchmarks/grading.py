@@ -20,6 +20,12 @@ from course_lib import questions
 TITLE = "Grading"
 GOAL = 50.0
 PACKAGES = ("course-lib", "tensorflow", "nbgrader", "otter-grader")
+COMPARED = (
+    "The course judges the class with one command; nbgrader and otter-grader get a process per core and the "
+    "first notebooks of the class, with tests that execute the answers. All marks are the same, which is "
+    'checked. In README.md, "Grading a class", nbgrader has one process, as its command has by itself: that '
+    "ratio is another, and larger."
+)
 DEFAULTS = {"class": 1000, "nbgrader": 8, "otter": 4, "rounds": 3}
 QUICK = {"class": 20, "nbgrader": 2, "otter": 2, "rounds": 1}
 NAME = "01_attention.ipynb"

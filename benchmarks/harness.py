@@ -18,6 +18,7 @@ import os
 import resource
 import statistics
 import sys
+import textwrap
 import time
 import traceback
 
@@ -226,28 +227,30 @@ def row(what, seconds, *, goal, goals=None, scale=1.0, unit="s", notes=None, lap
         scale: What a second is in `unit`, divided by how many things the time is for.
         unit: Of the medians.
         notes: Dict from name of a side to words about it, such as its accuracy.
-        laps: Whether the times are parts of one long case: then their sums are compared, and the laps only
-            show the spread.
+        laps: Whether the times are parts of one long case: then the ratio is that of their sums, and its
+            quartiles are those of the laps, between which it need not lie.
         unequal: Names of sides whose results were worse: they are in the table, and no goal is measured by
             them. With ours among them, every goal is missed.
 
     Returns:
-        A dict that JSON can hold.
+        A dict that JSON can hold: among others the `times`, medians or sums, and the `ratios` to them.
     """
     goals = goals or {}
-    others = {name: times for name, times in seconds.items() if name != COURSE}
+    others = {name: taken for name, taken in seconds.items() if name != COURSE}
     middle = sum if laps else statistics.median
-    medians = {name: scale * middle(times) for name, times in seconds.items()}
-    ratios = {name: dataclasses.asdict(ratio(seconds[COURSE], times)) for name, times in others.items()}
-    if laps:
-        for name, found in ratios.items():
-            found["median"] = medians[name] / medians[COURSE]
-    fastest = min((name for name in others if name not in unequal), key=medians.get, default=None)
+    times = {name: scale * middle(taken) for name, taken in seconds.items()}
+    ratios = {}
+    for name, taken in others.items():
+        spread = ratio(seconds[COURSE], taken)
+        found = times[name] / times[COURSE] if laps else spread.median
+        ratios[name] = {"ratio": found, "low": spread.low, "high": spread.high}
+    fastest = min((name for name in others if name not in unequal), key=times.get, default=None)
     return {
         "what": what,
         "unit": unit,
         "rounds": len(seconds[COURSE]),
-        "medians": medians,
+        "of_sums": laps,
+        "times": times,
         "ratios": ratios,
         "fastest": fastest,
         "goals": {**goals, fastest: max(goal, goals.get(fastest, goal))} if fastest else {},
@@ -292,23 +295,26 @@ def table(results):
         Lines joined into a string; one per side that we are compared with, or one if there is none.
     """
     lines = [
-        "| | against | goal | course | the other | times as fast (quartiles) | |",
+        "| | against | goal | course | the other | times as fast (quartiles; of sums: of the turns) | |",
         "|---|---|---|---|---|---|---|",
     ]
     for result in results.values():
         for entry in result["rows"]:
             what = f"{result['title']}: {entry['what']}"
-            unit, medians, notes = entry["unit"], entry["medians"], entry["notes"]
-            ours = f"{number(medians[COURSE])} {unit}{_note(notes, COURSE)}"
+            unit, times, notes = entry["unit"], entry["times"], entry["notes"]
+            ours = f"{number(times[COURSE])} {unit}{_note(notes, COURSE)}"
             for name, found in entry["ratios"].items():
                 goal = entry["goals"].get(name)
-                spread = f"{number(found['median'])} ({number(found['low'])} to {number(found['high'])})"
+                of_sums = " of sums (turns: " if entry["of_sums"] else " ("
+                spread = (
+                    f"{number(found['ratio'])}{of_sums}{number(found['low'])} to {number(found['high'])})"
+                )
                 cells = [
                     what,
                     name,
                     f"{goal:g}" if goal else "",
                     ours,
-                    f"{number(medians[name])} {unit}{_note(notes, name)}",
+                    f"{number(times[name])} {unit}{_note(notes, name)}",
                     spread,
                     "" if not goal else "met" if _is_met(entry, name) else "**missed**",
                 ]
@@ -321,7 +327,7 @@ def table(results):
 
 
 def _is_met(entry, name):
-    return entry["accurate"] and entry["ratios"][name]["median"] >= entry["goals"][name]
+    return entry["accurate"] and entry["ratios"][name]["ratio"] >= entry["goals"][name]
 
 
 def _line(*cells):
@@ -333,7 +339,7 @@ def _note(notes, name):
 
 
 def plot(results, path):
-    """Draws every ratio with its quartiles, on a logarithmic axis, and the goals.
+    """Draws every ratio on a logarithmic axis, with its quartiles unless it is one of sums, and the goals.
 
     Args:
         results: As in `table`.
@@ -354,21 +360,27 @@ def plot(results, path):
         for entry in result["rows"]
         for name in entry["ratios"]
     ]
-    figure, ax = plt.subplots(figsize=(10, 1 + 0.4 * len(bars)), layout="constrained")
+    figure, ax = plt.subplots(figsize=(11, 1 + 0.45 * len(bars)), layout="constrained")
     for place, (_, entry, name) in enumerate(bars):
         found, goal = entry["ratios"][name], entry["goals"].get(name)
         met = goal is None or _is_met(entry, name)
-        ax.barh(place, found["median"] - 1, left=1, color="C0" if met else "C1", alpha=0.8)
-        ax.plot([found["low"], found["high"]], [place, place], color="grey", linewidth=1.5)
+        ax.barh(place, found["ratio"] - 1, left=1, color="C0" if met else "C1", alpha=0.8)
+        end = max(found["ratio"], goal or 1)
+        if not entry["of_sums"]:  # The quartiles of the turns need not be about it.
+            ax.plot([found["low"], found["high"]], [place, place], color="grey", linewidth=1.5)
+            end = max(end, found["high"])
         if goal:
             ax.plot([goal, goal], [place - 0.4, place + 0.4], color="black", linewidth=2)
-        ax.annotate(f" {number(found['median'])}", (max(found["high"], 1), place), va="center", fontsize=9)
+        label = f"{number(found['ratio'])}{' (of sums)' if entry['of_sums'] else ''}"
+        ax.annotate(label, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
     ax.axvline(1, color="black", linewidth=0.8)
-    ax.set(xscale="log", xlabel="times as fast as the other (quartiles; black mark: the goal)")
+    ax.set(
+        xscale="log", xlabel="times as fast as the other (grey: quartiles; black: the goal; orange: missed)"
+    )
     ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("")
-    ax.set_yticks(range(len(bars)), [label for label, *_ in bars], fontsize=9)
+    ax.set_yticks(range(len(bars)), [textwrap.fill(label, 72) for label, *_ in bars], fontsize=8.5)
     ax.invert_yaxis()
     ax.margins(x=0.1)
     with runtime.atomic_write(path) as part:

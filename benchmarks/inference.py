@@ -15,12 +15,16 @@ import fine_tuning_epoch
 import harness
 import models
 import numpy as np
-import reviews
 
 from course_lib import imdb
 
 TITLE = "Inference, 8 bit"
 PACKAGES = ("ai-edge-litert", "keras", "onnxruntime", "tensorflow", "torch", "transformers")
+COMPARED = (
+    "All sides run one classifier, that of the fine-tuning epoch, from text to logits. Beside each time is "
+    "the accuracy on the test reviews; the course's must be float32's within the points that the settings "
+    "give, or it fails."
+)
 AGREE = 0.98  # Share of float32's labels.
 DEFAULTS = {
     "train": 2000,
@@ -43,7 +47,7 @@ class Side:
     def __init__(self, settings):
         self.settings = settings
         self.folder = pathlib.Path(settings["folder"])
-        self.texts, _, _ = reviews.load("test", settings["test"])
+        self.texts = imdb.load(verbose=False).test.first(settings["test"]).texts
 
     def run(self, case, lap):
         """`"ones"`: reviews one by one; `"batches"`: as they come; `"test"`: all, batched by length."""
@@ -93,9 +97,12 @@ def write_bundle(model, folder):
     """Writes a Keras classifier as the 8-bit bundle that `open_bundle` opens."""
     from course_lib import deployment
 
-    few = imdb.load("sample", verbose=False).validation
-    few = imdb.Split(few.texts[:20], few.labels[:20], few.ids[:20])
-    deployment.export(model, folder, few, few, truncation="head", replace=True)
+    few = imdb.load(verbose=False).validation.first(20)  # Its card is not looked at.
+    form = {
+        "lengths": (32, 64, models.LENGTH),
+        "truncation": "head",
+    }  # No more of a text than the others see.
+    deployment.export(model, folder, few, few, replace=True, **form)
 
 
 class Keras(Side):
@@ -281,18 +288,20 @@ def measure(settings, state):
     return rows(settings, state, "bundle", GOAL, {KERAS: GOAL_KERAS})
 
 
-def rows(settings, state, bundle, goal, goals, strict=True):
-    """Measures all sides, ours with the bundle of this name; `strict` as in `check_accuracy`."""
+def rows(settings, state, bundle, goal, goals, strict=True, network=""):
+    """Measures all sides, ours with the bundle of this name; `strict` as in `check_accuracy`.
+
+    `network` says in the rows' names which network that is, if it is not everybody's.
+    """
     with harness.workers(SIDES, settings | {"folder": str(state), "bundle": bundle}) as running:
         _, logits = harness.take_turns(running, "test", rounds=0)
         notes, unequal = check_accuracy(settings, logits, strict)
         measured = {
             case: harness.take_turns(running, case, settings["rounds"])[0] for case in ("ones", "batches")
         }
-    size = settings["batch"]
     return [
         harness.row(
-            what,
+            f"{what}{network}",
             measured[case],
             goal=goal,
             goals=goals,
@@ -301,7 +310,7 @@ def rows(settings, state, bundle, goal, goals, strict=True):
             notes=notes,
             unequal=unequal,
         )
-        for case, what in (("ones", "one review"), ("batches", f"a batch of {size}"))
+        for case, what in (("ones", "one review"), ("batches", f"a batch of {settings['batch']}"))
     ]
 
 
@@ -309,7 +318,7 @@ def check_accuracy(settings, logits, strict=True):
     """Returns all accuracies in words, and who is less accurate than float32; `strict` raises if we are."""
     from course_lib import fine_tuning
 
-    _, labels, _ = reviews.load("test", settings["test"])
+    labels = imdb.load(verbose=False).test.first(settings["test"]).labels
     found = {name: fine_tuning.evaluate(labels, each) for name, each in logits.items()}
     known = KERAS if KERAS in found else harness.COURSE
     notes, unequal = {}, []

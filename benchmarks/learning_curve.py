@@ -1,7 +1,7 @@
 """Accuracy against the number of labels, 100 to 20,000, for four ways to classify reviews.
 
     python benchmarks/learning_curve.py run --methods fine_tuned random     make what is missing
-    python benchmarks/learning_curve.py collect                             all of it into the package
+    python benchmarks/learning_curve.py collect                             all into the package and README
 
 A seed draws the labelled reviews and everything random; all are tested on the same 2,500 test reviews, after
 the last pass, so that nothing is chosen. Methods: `tfidf` (lesson 02's baseline, whole texts), `frozen`
@@ -14,13 +14,21 @@ KERAS_BACKEND=jax.
 import argparse
 import json
 import pathlib
+import statistics
 import time
 
 import numpy as np
+import pages
 
 from course_lib import runtime
 
-METHODS = ("tfidf", "frozen", "fine_tuned", "random")
+NAMES = {
+    "tfidf": "TF-IDF",
+    "frozen": "frozen encoder",
+    "fine_tuned": "fine-tuned",
+    "random": "from random weights",
+}
+METHODS = tuple(NAMES)
 # Passes over the labelled reviews: fewer labels need more of them for as good a fit.
 EPOCHS = {20_000: 2, 10_000: 2, 5_000: 2, 2_000: 3, 1_000: 4, 500: 5, 200: 8, 100: 10}
 BATCH = {size: 50 if size > 2_000 else 20 for size in EPOCHS}  # Whole batches: two shapes for XLA in all.
@@ -238,7 +246,40 @@ def collect(options):
     RECORDED.parent.mkdir(exist_ok=True)
     with runtime.atomic_write(RECORDED) as path:
         path.write_text(json.dumps({"settings": settings, "results": found}, indent=1))
+    pages.fill("learning_curve", tables(json.loads(RECORDED.read_text())))
     print(f"{len(found)} results in {RECORDED}")
+
+
+def tables(found):
+    """What was recorded, in markdown: accuracies by number of labels, and where it was."""
+    rows = {}
+    for each in found["results"]:
+        rows.setdefault(each["size"], {}).setdefault(each["method"], []).append(each["accuracy"])
+    lines = [f"| labels | {' | '.join(NAMES.values())} |", "|---" * (1 + len(NAMES)) + "|"]
+    for size in sorted(rows):
+        cells = [_spread(rows[size].get(method)) for method in NAMES]
+        lines.append(f"| {size:,} | {' | '.join(cells)} |")
+    places = {}
+    for each in found["results"]:
+        key = (each["device"], each["precision"], each["backend"], each["versions"]["Keras"])
+        places.setdefault(key, []).append(each)
+    lines += ["", "| device | Keras | what | trainings | minutes |", "|---|---|---|---|---|"]
+    for (device, precision, backend, version), runs in places.items():
+        what = {}
+        for run in sorted(runs, key=lambda run: (METHODS.index(run["method"]), run["size"])):
+            what.setdefault(NAMES[run["method"]], {})[f"{run['size']:,}"] = None
+        what = "; ".join(f"{name}: {', '.join(sizes)}" for name, sizes in what.items())
+        minutes = sum(run["seconds"] for run in runs) / 60
+        lines.append(
+            f"| {device} | {version}, {backend}, {precision} | {what} | {len(runs)} | {minutes:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _spread(accuracies):
+    if accuracies is None:
+        return "not recorded"
+    return f"{statistics.mean(accuracies):.1%} ({min(accuracies):.1%} to {max(accuracies):.1%})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/reviewer.py train --length 256 --epochs 3      train and fold; choose by `validation`
     python benchmarks/reviewer.py record build/reviewer --rank 32    put it into the package and measure it
+    python benchmarks/reviewer.py card                               write its pages anew, from card.json
 
 Training is lesson 05's: a mean of token vectors, a dense layer, AdamW, warm-up and a cosine. Then the change
 of every kernel is cut to its largest singular values (`--ranks`), and the rest is stored in half precision:
@@ -18,6 +19,7 @@ import tempfile
 import time
 
 import numpy as np
+import pages
 
 from course_lib import runtime
 
@@ -46,6 +48,7 @@ def arguments():
     record = commands.add_parser("record")
     record.add_argument("folder", type=pathlib.Path)
     record.add_argument("--rank", type=int, required=True)
+    commands.add_parser("card")
     return parser.parse_args()
 
 
@@ -220,9 +223,8 @@ def record(options):
     card["bundle"] = {key: measured[key] for key in deployment.MEASURED}
     with runtime.atomic_write(weights.REVIEWER / "card.json") as path:
         path.write_text(json.dumps(card, indent=1) + "\n")
-    print(
-        json.dumps({key: card[key] for key in ("test", "tfidf", "mcnemar", "challenge", "calibration_error")})
-    )
+    write_pages(card)
+    print(tables(card))
 
 
 def _summary(found):
@@ -236,6 +238,108 @@ def _summary(found):
     }
 
 
+def write_pages(card):
+    """Writes the README.md beside the card, and this script's part of benchmarks/README.md."""
+    from course_lib import weights
+
+    with runtime.atomic_write(weights.REVIEWER / "README.md") as path:
+        path.write_text(readme(card), encoding="utf-8")
+    pages.fill("reviewer", tables(card))
+
+
+def tables(card):
+    """What was measured, as markdown: passes, ranks, accuracy, the challenge set."""
+    return "\n\n".join([_training(card["training"]), *_measured(card)])
+
+
+def command(training):
+    """The command that trained it."""
+    chosen = {name: training["settings"][name] for name in ("length", "epochs", "learning_rate", "batch")}
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items())
+    backend = "KERAS_BACKEND=jax " if training["environment"]["backend"] == "jax" else ""
+    return f"{backend}python benchmarks/reviewer.py train {options}"
+
+
+def _training(training):
+    """Passes and ranks, from train.json, which is also in the card."""
+    where, settings, epochs = training["environment"], training["settings"], training["epochs"]
+    minutes = sum(epoch["minutes"] for epoch in epochs)  # `minutes` are those since it last went on.
+    lines = [
+        f"Trained on {settings['train']:,} reviews of up to {settings['length']} tokens in {minutes:.1f} "
+        f"minutes on one {where['device']} ({where['precision']}, Keras {where['versions']['Keras']} on "
+        f"{where['backend']}).{training.get('remark', '')}",
+        "",
+        "| pass | training loss | training accuracy | validation accuracy | minutes |",
+        "|---|---|---|---|---|",
+    ]
+    for number, epoch in enumerate(epochs, 1):
+        accuracies = f"{epoch['accuracy']:.1%} | {epoch['validation']:.1%}"
+        lines.append(f"| {number} | {epoch['loss']:.3f} | {accuracies} | {epoch['minutes']:.1f} |")
+    lines += ["", "| change cut to rank | file, MB | validation accuracy |", "|---|---|---|"]
+    for rank, found in training["ranks"].items():
+        lines.append(f"| {rank} | {found['megabytes']:.1f} | {found['validation']:.1%} |")
+    return "\n".join(lines)
+
+
+def _measured(card):
+    """Accuracy on the test reviews, and on the challenge set by kind."""
+    found, bundle = card["test"], card["bundle"]
+    lines = [
+        f"| on {found['total']:,} test reviews | accuracy (95 % interval) | calibration error |",
+        "|---|---|---|",
+        f"| the reviewer, rank {card['rank']}, float32 | {pages.share(found)} "
+        f"| {card['calibration_error']:.3f} |",
+        f"| its 8-bit bundle, temperature {bundle['temperature']:.2f} | {pages.share(bundle['evaluation'])} "
+        f"| {bundle['evaluation']['calibration_error']:.3f} |",
+        f"| TF-IDF and logistic regression, same training reviews | {pages.share(card['tfidf'])} | |",
+    ]
+    kinds = [
+        "| kind in the challenge set | reviews | right: the reviewer | right: TF-IDF |",
+        "|---|---|---|---|",
+    ]
+    for kind, row in card["challenge"].items():
+        right = (f"{row[name]} ({row[name] / row['reviews']:.0%})" for name in ("reviewer", "tfidf"))
+        kinds.append(f"| {kind} | {row['reviews']} | {' | '.join(right)} |")
+    return "\n".join(lines), pages.versus(card["mcnemar"]), "\n".join(kinds)
+
+
+def readme(card):
+    """The card for people."""
+    settings = card["training"]["settings"]
+    recipe = (
+        f"AdamW, rate {settings['learning_rate']:g} after a warm-up and along a cosine, {settings['epochs']} "
+        f"passes in batches of {settings['batch']}, dropout {settings['dropout']}, weight decay "
+        f"{settings['weight_decay']}, seed {settings['seed']}, token table frozen; then the change of each "
+        f"matrix cut to rank {card['rank']}"
+    )
+    use = f"up to {card['length']} token ids, of longer reviews the first and the last ones, to two logits"
+    made = f"`{command(card['training'])}`, then `python benchmarks/reviewer.py record build/reviewer "
+    return f"""# Model card: the reviewer
+
+Made by `benchmarks/reviewer.py` from `card.json`, which holds the same for programs.
+
+| | |
+|---|---|
+| what | {card["what"]} |
+| encoder | {card["encoder"]} |
+| data | {card["data"]} |
+| file | `adapter.safetensors`, {card["megabytes"]} MB of float16, SHA-256 {card["sha256"]} |
+| use | `weights.load_reviewer()`: {use} |
+| recipe | {recipe} |
+| made by | {made}--rank {card["rank"]}` |
+| good for | English film reviews: what the lessons compress, serve and explain |
+| not good for | verdicts against the words (below); other domains and languages; decisions about people |
+| licence | {card["licence"]} |
+
+{tables(card)}
+"""
+
+
 if __name__ == "__main__":
     chosen = arguments()
-    train(chosen) if chosen.command == "train" else record(chosen)
+    if chosen.command == "card":
+        from course_lib import weights
+
+        write_pages(weights.reviewer_card())
+    else:
+        train(chosen) if chosen.command == "train" else record(chosen)

@@ -4,13 +4,13 @@ import hashlib
 
 import harness
 import numpy as np
-import reviews
 
 from course_lib import imdb, weights
 
 TITLE = "Texts to batches"
 GOAL = 2.0
 PACKAGES = ("tensorflow", "tokenizers", "transformers")
+COMPARED = "All sides make the same token ids, which is checked."
 DEFAULTS = {"reviews": 10_000, "length": 128, "batch": 32, "rounds": 7}
 QUICK = {"reviews": 500, "rounds": 3}
 
@@ -20,7 +20,7 @@ class Side:
 
     def __init__(self, settings):
         self.length, self.batch = settings["length"], settings["batch"]
-        self.texts, _, _ = reviews.load("train", settings["reviews"])
+        self.texts = imdb.load(verbose=False).train.first(settings["reviews"]).texts
 
     def answer(self, _, batches):
         """A digest of all token ids, in whatever order and however padded the reviews came."""

@@ -9,6 +9,8 @@ import tomllib
 import numpy as np
 import pytest
 
+from course_lib import weights
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -134,8 +136,8 @@ def test_the_goal_is_against_the_fastest(harness):
     seconds = {"course": [1.0, 1.0, 1.0], "slow": [4.0, 5.0, 6.0], "fast": [2.0, 2.0, 3.0]}
     row = harness.row("it", seconds, goal=2.0, scale=1e3, unit="ms")
     assert (row["fastest"], row["goals"], row["rounds"]) == ("fast", {"fast": 2.0}, 3)
-    assert row["medians"] == {"course": 1000.0, "slow": 5000.0, "fast": 2000.0}
-    assert row["ratios"]["slow"] == {"median": 5.0, "low": 4.5, "high": 5.5}
+    assert row["times"] == {"course": 1000.0, "slow": 5000.0, "fast": 2000.0}
+    assert row["ratios"]["slow"] == {"ratio": 5.0, "low": 4.5, "high": 5.5}
     assert harness.row("it", seconds, goal=2.0, goals={"slow": 50.0})["goals"] == {"slow": 50.0, "fast": 2.0}
     assert harness.row("it", seconds, goal=1.0, goals={"fast": 3.0})["goals"] == {"fast": 3.0}
 
@@ -170,8 +172,28 @@ def test_of_a_librarys_ways_those_with_float32s_labels_count():
 
 def test_laps_are_added_up(harness):
     row = harness.row("it", {"course": [1.0, 3.0], "other": [2.0, 3.0]}, goal=1.5, laps=True)
-    assert row["medians"] == {"course": 4.0, "other": 5.0}
-    assert row["ratios"]["other"] == {"median": 1.25, "low": 1.25, "high": 1.75}
+    assert row["times"] == {"course": 4.0, "other": 5.0}
+    assert row["ratios"]["other"] == {"ratio": 1.25, "low": 1.25, "high": 1.75}
+    table = harness.table({"it": {"title": "It", "rows": [row], "absent": {}}})
+    assert "| 1.25 of sums (turns: 1.25 to 1.75) |" in table
+
+
+def test_a_whisker_belongs_to_a_median(harness, monkeypatch, tmp_path):
+    import matplotlib.axes
+
+    drawn = []
+    original = matplotlib.axes.Axes.plot
+    monkeypatch.setattr(
+        matplotlib.axes.Axes,
+        "plot",
+        lambda ax, x, y, **form: (drawn.append(x), original(ax, x, y, **form))[1],
+    )
+    seconds = {"course": [1.0, 1.0, 1.0], "other": [9.0, 2.0, 3.0]}
+    for laps, expected in ((False, [[2.5, 6.0], [3.0, 3.0]]), (True, [[3.0, 3.0]])):
+        row = harness.row("it", seconds, goal=3.0, laps=laps)
+        drawn.clear()
+        harness.plot({"it": {"title": "It", "rows": [row], "absent": {}}}, tmp_path / "it.png")
+        assert drawn == expected
 
 
 def results(harness):
@@ -223,8 +245,51 @@ def test_the_page_is_made_of_the_recorded_results():
     path = ROOT / "benchmarks" / "results.json"
     if not path.is_file():
         pytest.skip("`make bench` has not been run yet")
-    page = importlib.import_module("bench").page(json.loads(path.read_text()))
+    results = json.loads(path.read_text())
+    page = importlib.import_module("bench").page(results)
     assert page == path.with_suffix(".md").read_text()
+    for name, result in results.items():
+        module = importlib.import_module(name)
+        assert (result["title"], result["compared"]) == (module.TITLE, module.COMPARED)
+        assert set(result["settings"]) == set(module.DEFAULTS)
+
+
+def test_the_page_says_when_something_else_ran():
+    bench = importlib.import_module("bench")
+    result = {"title": "It", "compared": "All.", "rows": [], "absent": {}, "remarks": ["On a ship."]}
+    result |= {"settings": {"a": 1}, "environment": {"machine": "M", "versions": {"Python": "3"}}}
+    result |= {"minutes": 1, "measured on": "1 May 2026"}
+    pages = [
+        bench.page({"one": result | {"load before": load}, "two": result | {"load before": 0}})
+        for load in (0.9, 2.3)
+    ]
+    assert ["The load before it" in page for page in pages] == [False, True]
+    assert pages[1].count("was 2.3:") == 1
+    assert pages[0].count("On a ship.") == 1
+
+
+def test_rows_say_which_weights_learn_and_which_network_runs():
+    epoch, pruned = (importlib.import_module(name) for name in ("fine_tuning_epoch", "pruned_inference"))
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    (row,) = results["fine_tuning_epoch"]["rows"]
+    assert row["what"] == epoch.what(epoch.DEFAULTS)
+    for row in results["pruned_inference"]["rows"]:
+        assert row["what"].endswith(pruned.network(pruned.DEFAULTS))
+    assert pruned.network(pruned.DEFAULTS) == "; 2/3 of the heads and 1/2 of the neurons, with the others all"
+
+
+def test_the_weights_that_learn_are_those_of_the_published_file():
+    import safetensors
+
+    epoch = importlib.import_module("fine_tuning_epoch")
+    with safetensors.safe_open(weights.find().folder / "model.safetensors", "np") as file:
+        sizes = {name: int(np.prod(file.get_slice(name).get_shape())) for name in file.keys()}  # noqa: SIM118
+    sizes = {name: size for name, size in sizes.items() if "position_ids" not in name}
+    frozen = sizes["embeddings.word_embeddings.weight"]
+    pooler = sum(size for name, size in sizes.items() if name.startswith("pooler."))
+    head = 2 * weights.CONFIG["hidden_size"] + 2
+    everything = sum(sizes.values()) + head
+    assert epoch.learning_weights(weights.CONFIG) == (everything - frozen - pooler, everything)
 
 
 def test_every_comparison_has_what_the_entry_needs(harness):
@@ -239,19 +304,7 @@ def test_every_comparison_has_what_the_entry_needs(harness):
         assert set(module.QUICK) <= set(module.DEFAULTS)
         assert callable(module.measure)
         assert not module.SIDES or harness.COURSE in module.SIDES
-
-
-def test_strung_together_reviews_are_as_long_as_imdbs():
-    reviews = importlib.import_module("reviews")
-    texts, labels = reviews.resample(["good " * 50, "bad " * 60], [1, 0], 2000)
-    words = [len(text.split()) for text in texts]
-    np.testing.assert_allclose(
-        np.percentile(words, reviews.PERCENTILES[1:-1]), reviews.WORDS[1:-1], rtol=0.15
-    )
-    assert labels.tolist() == [0, 1] * 1000
-    assert all(
-        set(text.split()) == {("bad", "good")[label]} for text, label in zip(texts, labels, strict=True)
-    )
+        assert module.COMPARED.endswith(".")
 
 
 def test_the_tests_of_the_graded_notebooks_tell_right_from_wrong():
