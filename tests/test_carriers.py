@@ -82,7 +82,7 @@ def test_an_incomplete_folder_is_made_anew(small):
 def test_other_bytes_are_refused_and_nothing_is_left(small, home, monkeypatch):
     with zipfile.ZipFile(small, "a") as archive:
         archive.writestr("small/more.py", "x")
-    with pytest.raises(carriers.CarrierError, match=r"is not a small table \(small 1\.0, 0\.1 MB\) .*not used"):
+    with pytest.raises(carriers.CarrierError, match=r"is not a small table \(small 1\.0, .*not used"):
         carriers.fetch("small")
     assert list((home / "cache" / "carriers").iterdir()) == []
 
