@@ -276,11 +276,9 @@ def export(
     """Make a folder with model, tokenizer and model card that runs without TensorFlow."""
     from course_lib import deployment
 
-    if model is not None or mode != "dynamic":
-        typer.echo("It is measured on 3,500 reviews, which takes minutes.", err=True)
     path = deployment.export_file(bundle, model, mode, replace)
     typer.echo((path / "README.md").read_text(encoding="utf-8"))
-    typer.echo(f'It is here: {path}. Try: course predict --bundle {path} "What a film!"')
+    typer.echo(f'It is here: {path}. Try: course predict --bundle {path} "A warm and funny film."')
 
 
 @app.command()

@@ -415,24 +415,21 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
         import keras_hub  # noqa: F401  It and `transformer` register the layers that a file may hold.
 
         from course_lib import transformer, weights  # noqa: F401
+    measured = None
     if path is None:
         made = weights.reviewer_card()
+        card = {"data": made["data"]}
         measured = made["bundle"] if mode == "dynamic" else None
-        return export(
-            weights.load_reviewer("float32"),
-            folder,
-            *parts,
-            mode=mode,
-            card={"data": made["data"]},
-            replace=replace,
-            measured=measured,
-        )
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no classifier that Keras can load: {error}") from None
-    card = {"data": "not stated; evaluated on the course's test reviews of Maas et al. (2011)"}
-    return export(model, folder, *parts, mode=mode, card=card, replace=replace)
+        model = weights.load_reviewer("float32")
+    else:
+        card = {"data": "not stated; evaluated on the course's test reviews of Maas et al. (2011)"}
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except (OSError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is no classifier that Keras can load: {error}") from None
+    if measured is None:
+        print("It is measured on thousands of reviews, which takes minutes ...", file=sys.stderr, flush=True)
+    return export(model, folder, *parts, mode=mode, card=card, replace=replace, measured=measured)
 
 
 def reviewer_bundle():
