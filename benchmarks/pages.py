@@ -12,7 +12,7 @@ def fill(name, text, path=README):
     """Puts a text between the marks `<!-- name -->` and `<!-- /name -->` of a page."""
     page = path.read_text(encoding="utf-8")
     _find(name, page, path)
-    filled = _pattern(name).sub(lambda found: f"{found[1]}\n{text}\n{found[3]}", page)
+    filled = _pattern(name).sub(lambda found: f"{found[1]}\n\n{text}\n\n{found[3]}", page)
     with runtime.atomic_write(path) as part:
         part.write_text(filled, encoding="utf-8")
 

@@ -153,7 +153,7 @@ def test_tables_are_put_between_their_marks_only(tmp_path):
     pages.fill("x", r"| \1 |", path)
     assert pages.filled("x", path) == r"| \1 |"
     assert pages.filled("y", path) == ""
-    assert path.read_text() == "a\n<!-- x -->\n| \\1 |\n<!-- /x -->\nb\n<!-- y -->\n<!-- /y -->\n"
+    assert path.read_text() == "a\n<!-- x -->\n\n| \\1 |\n\n<!-- /x -->\nb\n<!-- y -->\n<!-- /y -->\n"
     with pytest.raises(ValueError, match="no marks <!-- z -->"):
         pages.fill("z", "", path)
 
