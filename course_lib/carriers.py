@@ -210,9 +210,7 @@ def main():
         try:
             fetch(carrier.name, home())
         except CarrierError as error:
-            print(
-                f"{error}\nUntil then, not to be had: {carrier.without}. The rest works.", file=sys.stderr
-            )
+            print(f"{error}\nUntil then, not to be had: {carrier.without}. The rest works.", file=sys.stderr)
 
 
 if __name__ == "__main__":
