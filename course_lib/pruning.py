@@ -6,9 +6,8 @@ share of zeros, at least 0 and below 1.
 Sources: Han et al., "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS 2015,
 arXiv:1506.02626; Zhu and Gupta, "To prune, or not to prune", 2017, arXiv:1710.01878, for the schedule;
 Michel, Levy and Neubig, "Are Sixteen Heads Really Better than One?", NeurIPS 2019, arXiv:1905.10650;
-Sanh, Wolf and Rush, "Movement Pruning", NeurIPS 2020, arXiv:2005.07683; Li et al., "Pruning Filters for
-Efficient ConvNets", ICLR 2017, arXiv:1608.08710; Fan, Grave and Joulin, ICLR 2020, arXiv:1909.11556, for
-layers dropped.
+Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, arXiv:1608.08710; Fan, Grave and Joulin, ICLR
+2020, arXiv:1909.11556, for layers dropped.
 """
 
 import json
@@ -20,7 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from course_lib import runtime, transformer
+from course_lib import runtime, transformer, weights
 
 
 def kernels(model, spare=()):
@@ -242,8 +241,8 @@ def sensitivity(model, score, sparsities, spare=()):
 class MagnitudePruning(keras.callbacks.Callback):
     """Prunes a model bit by bit while `fit` trains it, with any optimizer.
 
-    What is zero stays zero: after each batch the masks are applied again, because an optimizer with momentum
-    moves also weights that get no gradient.
+    What is zero stays zero: after each batch the masks are applied again. They are no part of the network, so
+    a weight of zero gets a gradient like any other, and the optimizer moves it.
 
     Args:
         sparsity: Last sparsity.
@@ -331,87 +330,6 @@ class Reparameterised(keras.Model):
         return self.model
 
 
-class Movement(Reparameterised):
-    """A model that learns which weights it needs while it is fine-tuned (Sanh et al. 2020).
-
-    Each weight W has a score S, and those of the highest scores are used. The gradient of the masked weight,
-    times W, is handed to S although the choice itself has no gradient (their section 4): a score grows while
-    training moves its weight away from zero. Train it with `MovementPruning`, then `strip` it.
-
-    Args:
-        model: A built `keras.Model`; its kernels are masked in all of its calls through this one.
-        spare: As in `kernels`.
-
-    Attributes:
-        masks: Dict from path to mask.
-    """
-
-    def __init__(self, model, spare=(), **kwargs):
-        super().__init__(model, spare, **kwargs)
-        self._scores, self._masks = {}, {}
-        for path, variable in self._found.items():
-            name = path.replace("/", "_")
-            self._scores[path] = self.add_weight(
-                shape=variable.shape, initializer="zeros", name=f"{name}_score"
-            )
-            self._masks[path] = self.add_weight(
-                shape=variable.shape, initializer="ones", trainable=False, name=f"{name}_mask"
-            )
-
-    def transform(self, path, kernel):
-        """The masked kernel."""
-        scores = ops.cast(ops.convert_to_tensor(self._scores[path]), kernel.dtype)
-        mask = ops.cast(ops.convert_to_tensor(self._masks[path]), kernel.dtype)
-        # The second term is 0; it only carries the gradient to the scores.
-        return kernel * mask + ops.stop_gradient(kernel) * (scores - ops.stop_gradient(scores))
-
-    @property
-    def masks(self):
-        """Dict from a kernel's path to its mask."""
-        return {path: ops.convert_to_numpy(mask) > 0 for path, mask in self._masks.items()}
-
-    def choose(self, sparsity):
-        """Masks all but the weights of the highest scores, in every kernel the same share."""
-        check_sparsity(sparsity)
-        for path, mask in self._masks.items():
-            scores = ops.convert_to_numpy(self._scores[path])
-            mask.assign(_largest(scores.ravel(), sparsity).reshape(scores.shape))
-
-
-class MovementPruning(keras.callbacks.Callback):
-    """Raises the sparsity of a `Movement` while `fit` trains it, along the cubic schedule.
-
-    Args:
-        sparsity: Last sparsity.
-        end: Training step from which the sparsity is reached.
-        begin: Step at which pruning starts.
-        every: Steps between two choices.
-
-    Raises:
-        ValueError: If the schedule or the sparsity is impossible, also when `fit` starts and would end before
-            the schedule does, or trains another model than a `Movement`.
-    """
-
-    def __init__(self, sparsity, end, begin=0, every=10):
-        super().__init__()
-        _check_schedule(sparsity, end, begin, every)
-        self.sparsity, self.end, self.begin, self.every, self.step = sparsity, end, begin, every, 0
-
-    def on_train_begin(self, logs=None):
-        """Checks the model and the schedule."""
-        if not isinstance(self.model, Movement):
-            raise ValueError("`MovementPruning` trains a `Movement(model)`, which holds the scores.")
-        _check_length(self.params, self.end - self.step, self.end)
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Chooses the weights when it is time."""
-        self.step += 1
-        if _due(self.step, self.begin, self.end, self.every):
-            if hasattr(self.model, "jax_state_sync"):
-                self.model.jax_state_sync()
-            self.model.choose(cubic_sparsity(self.step, self.end, self.sparsity, self.begin))
-
-
 def _check_schedule(sparsity, end, begin, every):
     cubic_sparsity(0, end, sparsity, begin)  # For its errors.
     if every < 1:
@@ -441,46 +359,48 @@ RENAMED = {
 }
 
 
-def from_keras_hub(backbone):
+def from_keras_hub(network):
     """A KerasHub BERT as a `transformer.encoder`, which can lose heads and neurons.
 
     KerasHub's layers derive the depth of a head from the width and the number of heads, so they cannot have
     fewer of the same depth.
 
     Args:
-        backbone: A `keras_hub.models.BertBackbone`.
+        network: A `keras_hub.models.BertBackbone`, or a `weights.classifier` on one.
 
     Returns:
-        An `encoder` with copies of its weights and the same outputs.
+        An `encoder`, or a `weights.classifier` on one, with copies of the weights and the same outputs.
 
     Raises:
-        ValueError: If the backbone is another network.
+        ValueError: If it is another network.
     """
+    layers = {layer.name: layer for layer in network.layers}
+    blocks = [layer for name, layer in layers.items() if name.startswith("transformer_layer_")]
     try:
-        encoder = transformer.encoder(
-            backbone.vocabulary_size,
-            backbone.num_layers,
-            backbone.num_heads,
-            backbone.hidden_dim,
-            backbone.intermediate_dim,
-            max_length=backbone.max_sequence_length,
-            num_segments=backbone.num_segments,
-            dropout=backbone.dropout,
+        ours = transformer.encoder(
+            layers["token_embedding"].input_dim,
+            len(blocks),
+            blocks[0].num_heads,
+            layers["token_embedding"].output_dim,
+            blocks[0].intermediate_dim,
+            max_length=layers["position_embedding"].sequence_length,
+            num_segments=layers["segment_embedding"].input_dim,
+            dropout=blocks[0].dropout,
         )
-    except AttributeError as error:
+    except (AttributeError, IndexError, KeyError) as error:
         raise ValueError(f"A keras_hub.models.BertBackbone is needed, but: {error}") from None
-    weights = {weight.path: weight for weight in encoder.weights}
-    values = {}
-    for weight in backbone.weights:
-        path = "/".join(RENAMED.get(part, part) for part in weight.path.split("/"))
-        values[path] = ops.convert_to_numpy(
-            weight
-        )  # KerasHub's kernels have the heads on an axis of their own.
-    if set(values) != set(weights):
-        raise ValueError(f"A BERT has other weights: {sorted(set(values) ^ set(weights))[:3]}")
-    for path, weight in weights.items():
-        weight.assign(values[path].reshape(weight.shape))
-    return encoder
+    if "logits" in layers:
+        ours = weights.classifier(ours, layers["logits"].units, layers["dropout"].rate)
+    variables, values = {variable.path: variable for variable in ours.weights}, {}
+    for variable in network.weights:
+        path = "/".join(RENAMED.get(part, part) for part in variable.path.split("/"))
+        values[path] = ops.convert_to_numpy(variable)
+    if set(values) != set(variables):
+        raise ValueError(f"A BERT has other weights: {sorted(set(values) ^ set(variables))[:3]}")
+    for path, variable in variables.items():
+        # KerasHub's kernels have the heads on an axis of their own.
+        variable.assign(values[path].reshape(variable.shape))
+    return ours
 
 
 def head_importance(model, batches, loss):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from keras import ops
 
-from course_lib import pruning, transformer
+from course_lib import pruning, transformer, weights
 
 pytestmark = pytest.mark.backend
 examples = hypothesis.settings(deadline=None, max_examples=30, database=None, derandomize=True)
@@ -329,86 +329,34 @@ def test_sensitivity_restores_the_kernel_after_an_error():
     assert zeros(model) == before
 
 
-# Movement
+# Kernels that are computed anew at every call
 
 
-def trained(sparsity=0.75, epochs=4, dropout=0.0, seed=0):
-    keras.utils.set_random_seed(seed)
-    inner = keras.Sequential(
-        [
-            keras.Input((8,)),
-            keras.layers.Dense(16, activation="relu"),
-            keras.layers.Dropout(dropout),
-            keras.layers.Dense(2),
-        ]
-    )
-    model = pruning.Movement(inner)
+class Halved(pruning.Reparameterised):
+    def transform(self, path, kernel):
+        return kernel / 2
+
+
+def test_transformed_kernels_train_and_strip_leaves_a_plain_model():
+    inner, (x, y) = network(), data()
+    model = Halved(inner)
     model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    x, y = data()
-    callback = pruning.MovementPruning(sparsity, end=12, every=2)
-    history = model.fit(x, y, epochs=epochs, batch_size=16, verbose=0, callbacks=[callback]).history
-    return model, inner, x, history
-
-
-def test_movement_prunes_and_strip_leaves_a_plain_model():
-    model, inner, x, history = trained()
-    assert {float(np.mean(~mask)) for mask in model.masks.values()} == {0.75}
-    masked = model.predict(x, verbose=0)
-    plain = model.strip()
-    assert plain is inner
-    assert set(zeros(plain).values()) == {0.75}
-    np.testing.assert_allclose(plain.predict(x, verbose=0), masked, atol=1e-6)
-    assert len(plain.weights) == 4
+    history = model.fit(x, y, epochs=4, batch_size=16, verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
+    halved = model.predict(x, verbose=0)
+    assert model.strip() is inner
+    np.testing.assert_allclose(inner.predict(x, verbose=0), halved, atol=1e-6)
 
 
-def test_movement_moves_the_seed_of_dropout():
-    model, inner, x, _ = trained(dropout=0.5)
-    state = [v for v in inner.non_trainable_variables if "seed" in v.path]
-    assert state
-    before = ops.convert_to_numpy(state[0]).copy()
+def test_the_seed_of_dropout_moves_with_transformed_kernels():
+    layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
+    inner = keras.Sequential([keras.Input((8,)), *layers])
+    model, x = Halved(inner), data()[0]
+    (state,) = [v for v in inner.non_trainable_variables if "seed" in v.path]
+    before = ops.convert_to_numpy(state).copy()
     first, second = (ops.convert_to_numpy(model(x, training=True)) for _ in range(2))
     assert not np.array_equal(first, second)
-    assert not np.array_equal(ops.convert_to_numpy(state[0]), before)
-
-
-def test_scores_get_the_gradient_of_the_masked_weight_times_the_weight():
-    inner = network()
-    model = pruning.Movement(inner)
-    model.choose(0.5)
-    x, y = data()
-    model(x)  # Builds it.
-    path, kernel = next(iter(pruning.kernels(inner).items()))
-    scores = model._scores[path]
-    target = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    (gradient,) = pruning._gradients(model, x, y, target, [scores])
-    masked = network()
-    for mine, theirs in zip(masked.weights, inner.weights, strict=True):
-        mine.assign(theirs)
-    pruning.apply_masks(
-        masked,
-        dict(zip(pruning.kernels(masked), model.masks.values(), strict=True)),
-    )
-    (expected,) = pruning._gradients(masked, x, y, target, [masked.layers[0].kernel])
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(gradient),
-        ops.convert_to_numpy(expected) * ops.convert_to_numpy(kernel),
-        atol=1e-6,
-    )
-
-
-def test_movement_pruning_refuses_a_plain_model_and_a_short_training():
-    x, y = data()
-    model = network()
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(ValueError, match=r"Movement\(model\)"):
-        model.fit(x, y, verbose=0, callbacks=[pruning.MovementPruning(0.5, end=2)])
-    model = pruning.Movement(network())
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(ValueError, match="ends at 50"):
-        model.fit(x, y, verbose=0, callbacks=[pruning.MovementPruning(0.5, end=50)])
-    with pytest.raises(ValueError, match="share"):
-        pruning.MovementPruning(1.2, end=10)
+    assert not np.array_equal(ops.convert_to_numpy(state), before)
 
 
 # KerasHub, fewer neurons and blocks
@@ -436,6 +384,15 @@ def test_a_keras_hub_bert_becomes_an_encoder():
     for name, expected in backbone(inputs).items():
         got = ops.convert_to_numpy(encoder(inputs)[name])
         np.testing.assert_allclose(got, ops.convert_to_numpy(expected), atol=2e-5)
+
+
+def test_a_classifier_on_a_keras_hub_bert_keeps_its_head():
+    model, inputs = weights.classifier(hub(), num_classes=3, dropout=0.2), tokens()
+    ours = pruning.from_keras_hub(model)
+    assert len(transformer.blocks(ours)) == 3
+    assert ours.get_layer("dropout").rate == 0.2
+    expected = ops.convert_to_numpy(model(inputs))
+    np.testing.assert_allclose(ops.convert_to_numpy(ours(inputs)), expected, atol=2e-5)
 
 
 def test_another_network_is_no_bert():
