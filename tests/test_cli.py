@@ -35,6 +35,7 @@ def course(monkeypatch, *arguments):
         "from course_lib import cli; sys.argv = ['course', '--help']; run(cli.main)",
         "from course_lib import cli; sys.argv = ['course', 'doctor', '--help']; run(cli.main)",
         "from course_lib import cli; sys.argv = ['course', '--version']; run(cli.main)",
+        "from course_lib import cli; sys.argv = ['course', 'predict', '--help']; run(cli.main)",
         "from course_lib import runtime, links, weights, doctor",
         "from course_lib import questions; [questions.topic(word) for word in questions.topics()]",
     ],
@@ -72,7 +73,7 @@ def test_course_is_installed_as_a_command():
 def test_help_names_every_command(monkeypatch, capsys):
     assert course(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
-    for command in ("doctor", "fetch", "links"):
+    for command in ("doctor", "fetch", "links", "export", "predict", "serve"):
         assert command in out
 
 
