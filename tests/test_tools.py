@@ -272,11 +272,15 @@ def test_a_notebook_that_fails_or_draws_another_picture_fails_the_gate(monkeypat
 
     status, table = gate("good.ipynb", "bad.ipynb", "redrawn.ipynb")
     assert status == 1
-    row = re.search(r"good\.ipynb\W+passed\W.*\W(\d+\.\d+)\W+$", table, re.M)
-    assert 0.29 < float(row[1]) < 0.8  # The kernel's, not pytest's.
+    assert re.search(r"good\.ipynb\W+passed", table)
     assert re.search(r"bad\.ipynb\W+failed", table)
     assert re.search(r"redrawn\.ipynb\W+failed", table)
     assert gate("--no-pictures", "redrawn.ipynb")[0] == 0
+    # The kernel's memory. Asked of a small process: to a child counts what it inherits from a large one.
+    code = "import check_notebooks; print(check_notebooks.run('good.ipynb')[2])"
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(check_notebooks.__file__)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert 0.29 < float(done.stdout.splitlines()[-1]) < 0.8
 
 
 @pytest.mark.parametrize(
