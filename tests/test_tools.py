@@ -387,10 +387,12 @@ def test_pictures_are_compared_in_the_run_of_nbval(tmp_path):
         cell.outputs = [shown(saved)]
     nbformat.write(book, tmp_path / "lesson.ipynb")
 
+    # Without a summary: where CI is set, pytest repeats each whole message there.
     command = [
         sys.executable,
         str(TOOLS / "pictures.py"),
         "-v",
+        "-rN",
         "--color=no",
         "--nbval",
         "--nbval-current-env",
