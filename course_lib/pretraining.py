@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from course_lib import imdb, transformer
+from course_lib import imdb, runtime, transformer
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 RATE = 0.15
@@ -475,6 +475,7 @@ def compile_language_model(
         return keras.metrics.SparseCategoricalAccuracy("accuracy")
 
     names = model.output_names if isinstance(model.output, dict) else None
+    outputs = keras.tree.map_structure(lambda each: np.zeros([n or 1 for n in each.shape]), model.output)
     model.compile(
         optimizer,
         loss={name: loss() for name in names} if names else loss(),
@@ -482,6 +483,7 @@ def compile_language_model(
         # Batches by length have many shapes, and on a CPU XLA gains nothing here; JAX is slow without it.
         jit_compile=keras.backend.backend() == "jax",
     )
+    runtime.build_training(model, keras.tree.map_structure(lambda each: each[..., 0], outputs), outputs)
     return model
 
 

@@ -300,6 +300,26 @@ def atomic_write(path):
         temporary.unlink(missing_ok=True)
 
 
+def build_training(model, labels, outputs):
+    """Makes the variables of a compiled model's optimizer and metrics before it is trained.
+
+    Keras on TensorFlow makes them while `fit` traces the training step. TensorFlow then traces the step a second
+    time, without them, which takes seconds for an encoder.
+
+    Args:
+        model: A compiled `keras.Model`. One that has no weights yet is left as it is.
+        labels: Labels of any batch: an array, or a dict of arrays for several outputs. Their shape counts.
+        outputs: What the model makes of such a batch, in the same form.
+    """
+    if not model.trainable_variables:
+        return
+    model.optimizer.build(model.trainable_variables)
+    if isinstance(outputs, dict):  # Each output's loss then has a mean of its own.
+        model.compute_loss(None, labels, outputs)
+    model.compute_metrics(None, labels, outputs)
+    model.reset_metrics()
+
+
 def release_memory():
     """Lets go of what nothing refers to any more, and hands memory back to the system where that is possible.
 

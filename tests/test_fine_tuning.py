@@ -283,6 +283,17 @@ def test_compile_refuses_an_unknown_optimizer():
         fine_tuning.compile_classifier(fine_tuning.classifier(small_backbone()), 10, optimizer="adam")
 
 
+def test_the_training_step_is_traced_once():
+    """Twice, if the metrics' or the optimizer's variables are made in it."""
+    model = fine_tuning.compile_classifier(fine_tuning.classifier(small_backbone()), 2)
+    steps, step = [], model.train_step
+    model.train_step = lambda data: steps.append(1) or step(data)
+    data = imdb.batch_sequences([[101, 2000, 102]] * 4, np.array([0, 1, 0, 1]), 2)
+    history = model.fit(data, shuffle=False, verbose=0).history
+    assert len(steps) == 1
+    assert set(history) == {"accuracy", "loss"}
+
+
 TEXTS = [
     "a good film, good, good",
     "good",

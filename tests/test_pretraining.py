@@ -481,6 +481,18 @@ def test_causal_language_model_learns_and_goes_on():
     assert len(hot) == 3
 
 
+@pytest.mark.parametrize("next_sentence", [False, True])
+def test_the_training_step_is_traced_once(next_sentence):
+    model = pretraining.masked_language_model(small_encoder(65), next_sentence=next_sentence)
+    pretraining.compile_language_model(model, 10)
+    steps, step = [], model.train_step
+    model.train_step = lambda data: steps.append(1) or step(data)
+    data = imdb.batch_sequences([list(range(5, 15))] * 4, np.array([0, 1, 0, 1]), 2)
+    vocabulary = pretraining.Vocabulary(word_tokenizer())
+    model.fit(pretraining.masked(data, vocabulary, next_sentence=next_sentence), shuffle=False, verbose=0)
+    assert len(steps) == 1
+
+
 @backend
 def test_later_positions_become_copies_of_the_trained_ones():
     encoder = small_encoder(20, max_length=10)

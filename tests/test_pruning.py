@@ -641,7 +641,8 @@ def test_zeros_are_counted_and_compress():
     assert pruning.compressed_megabytes(model) < 0.6 * size
 
 
-@hypothesis.given(st.integers(0, 2**16), st.floats(0.5, 8))
+# At lower temperatures probabilities fall below 1e-7, where Keras clips them.
+@hypothesis.given(st.integers(0, 2**16), st.floats(1, 8))
 @hypothesis.settings(max_examples=20, deadline=None)
 def test_the_loss_that_the_lessons_distil_with_is_hintons(seed, temperature):
     teacher, student = np.random.default_rng(seed).normal(0, 2, (2, 5, 3))
