@@ -7,6 +7,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
+import time
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -298,10 +300,33 @@ def test_time_is_counted_on_the_slow_machine_and_only_memory_fails(
 ):
     slow = check_notebooks.calibrate()
     monkeypatch.setattr(check_notebooks, "calibrate", lambda: calibration * slow)
-    monkeypatch.setattr(check_notebooks, "run", lambda path, **_: (0, seconds, gibibytes))
+    monkeypatch.setattr(check_notebooks, "run", lambda path, compare_pictures: (0, seconds, gibibytes, ""))
     code, table = gate("lesson.ipynb")
     assert code == status
     assert re.search(r"lesson\.ipynb\W+" + row, table), table
+
+
+def test_lessons_run_two_at_a_time_and_those_that_compare_times_alone(monkeypatch, gate):
+    running, seen, lock = [], {}, threading.Lock()
+
+    def run(path, compare_pictures):
+        with lock:
+            running.append(path.stem)
+        time.sleep(0.2)
+        with lock:
+            seen[path.stem] = len(running)
+            running.remove(path.stem)
+        return int(path.stem == "07_quantization"), 1.0, 1.0, f"what {path.stem} said"
+
+    monkeypatch.setattr(check_notebooks, "run", run)
+    names = ("08_deployment", "05_fine_tuning", "07_quantization", "01_attention", "00_welcome")
+    status, said = gate("--jobs", "2", *(f"notebooks/{name}.ipynb" for name in names))
+    assert status == 1
+    assert sorted(seen) == sorted(names)
+    assert seen["08_deployment"] == seen["01_attention"] == 1
+    assert seen["05_fine_tuning"] == 2
+    assert "what 07_quantization said" in said  # Of those that pass nothing is printed but the line.
+    assert "what 00_welcome said" not in said
 
 
 # pictures.py
