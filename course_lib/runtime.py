@@ -303,8 +303,8 @@ def atomic_write(path):
 def build_training(model, labels, outputs):
     """Makes the variables of a compiled model's optimizer and metrics before it is trained.
 
-    Keras on TensorFlow makes them while `fit` traces the training step. TensorFlow then traces the step a second
-    time, without them, which takes seconds for an encoder.
+    Keras on TensorFlow makes them while `fit` traces the training step. TensorFlow then traces the step a
+    second time, without them, which takes seconds for an encoder.
 
     Args:
         model: A compiled `keras.Model`. One that has no weights yet is left as it is.
