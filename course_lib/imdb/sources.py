@@ -245,11 +245,9 @@ def _listing(path):
     for folder in FOLDERS:
         if (root / folder).is_dir():
             with os.scandir(root / folder) as entries:
-                for entry in entries:
+                for entry in entries:  # What systems and editors leave there is passed over.
                     name = f"aclImdb/{folder}/{entry.name}"
-                    if (
-                        _REVIEW.fullmatch(name) and entry.is_file()
-                    ):  # What systems and editors leave is passed.
+                    if _REVIEW.fullmatch(name) and entry.is_file():
                         yield name, entry
 
 

@@ -44,8 +44,9 @@ def first_words(text, count):
 def near_duplicates(texts, threshold=0.5):
     """Finds all pairs of texts that share most of their word trigrams.
 
-    Exact, by prefix filtering (Chaudhuri, Ganti and Kaushik 2006): two sets whose Jaccard similarity is at
-    least t have one in common of the rarest (1 - t) of their elements, so only those are looked up.
+    Exact, by prefix filtering (Chaudhuri, Ganti and Kaushik 2006): of two sets whose Jaccard similarity is at
+    least t, one of the floor((1 - t) n) + 1 rarest of the n elements of each is in both, so only those are
+    looked up.
 
     Args:
         texts: Sequence of str. Case and punctuation do not count; a text without words has no duplicate.
