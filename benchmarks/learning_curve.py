@@ -280,7 +280,10 @@ def tables(found):
 def _spread(accuracies):
     if accuracies is None:
         return "not recorded"
-    return f"{statistics.mean(accuracies):.1%} ({min(accuracies):.1%} to {max(accuracies):.1%})"
+    if len(accuracies) == 1:
+        return f"{accuracies[0]:.1%} (one seed)"
+    few = f", {len(accuracies)} seeds" if len(accuracies) < len(SEEDS) else ""
+    return f"{statistics.mean(accuracies):.1%} ({min(accuracies):.1%} to {max(accuracies):.1%}{few})"
 
 
 if __name__ == "__main__":

@@ -175,17 +175,18 @@ def test_a_difference_within_chance_is_called_that(won, lost, p, words):
 def test_a_learning_curve_is_told_with_its_spread_and_its_machines():
     where = {"precision": "float32", "backend": "tensorflow", "versions": {"Keras": "3.15.1"}}
     rows = [("tfidf", 100, 0.5, "CPU"), ("tfidf", 100, 0.6, "CPU"), ("random", 20_000, 0.75, "GPU")]
+    rows += [("frozen", 100, accuracy, "CPU") for accuracy in (0.5, 0.6, 0.7)]
     results = [
         {"method": method, "size": size, "accuracy": accuracy, "seconds": 90, "device": device, **where}
         for method, size, accuracy, device in rows
     ]
     lines = load("learning_curve").tables({"results": results}).splitlines()
     assert lines[2:4] == [
-        "| 100 | 55.0% (50.0% to 60.0%) | not recorded | not recorded | not recorded |",
-        "| 20,000 | not recorded | not recorded | not recorded | 75.0% (75.0% to 75.0%) |",
+        "| 100 | 55.0% (50.0% to 60.0%, 2 seeds) | 60.0% (50.0% to 70.0%) | not recorded | not recorded |",
+        "| 20,000 | not recorded | not recorded | not recorded | 75.0% (one seed) |",
     ]
     assert lines[-2:] == [
-        "| CPU | 3.15.1, tensorflow, float32 | TF-IDF: 100 | 2 | 3 |",
+        "| CPU | 3.15.1, tensorflow, float32 | TF-IDF: 100; frozen encoder: 100 | 5 | 8 |",
         "| GPU | 3.15.1, tensorflow, float32 | from random weights: 20,000 | 1 | 2 |",
     ]
 
