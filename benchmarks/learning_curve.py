@@ -141,7 +141,6 @@ class Network:
         self.optimizer = self.model.optimizer
         self.schedule = Adjustable(self.optimizer)
         self.optimizer.learning_rate = self.schedule
-        self.optimizer.build(self.model.trainable_variables)
 
     def restart(self, method, seed, steps, rate):
         """Gives the model its first weights and a new optimizer; returns it."""

@@ -282,14 +282,14 @@ def test_lint_finds_stderr_and_errors():
 
 
 @lessons
-def test_reading_times_are_those_of_the_rule(path):
+def test_times_are_those_of_the_rule_and_of_the_header(path):
     book = read(path)
     shown = re.search(r"\*\*Reading\*\* (\d+) minutes · \*\*Time\*\*", book.cells[0].source)
     assert shown, "python tools/reading.py writes it"
     assert int(shown[1]) == reading.minutes(book)
     (row,) = re.findall(
-        rf"^\| \[[^]]+\]\(notebooks/{path.name}\) \| [^|]+ \| (\d+) \|",
+        rf"^\| \[[^]]+\]\(notebooks/{path.name}\) \| [^|]+ \| (\d+) \| ([^|]+) \|",
         (ROOT / "README.md").read_text(encoding="utf-8"),
         re.M,
     )
-    assert int(row) == int(shown[1])
+    assert row == (shown[1], reading.running(book))

@@ -1,9 +1,10 @@
-"""Writes each lesson's reading time into its first cell and into README.md's table.
+"""Writes each lesson's reading time into its first cell, and all its times into README.md's table.
 
     python tools/reading.py
 
-200 words or 12 lines of code a minute, half a minute a picture, to the nearest five minutes. A test in
-tests/test_notebooks.py holds headers and table to it.
+Reading: 200 words or 12 lines of code a minute, half a minute a picture, to the nearest five minutes. The
+running time is what the first cell says, as measured. A test in tests/test_notebooks.py holds headers and
+table to both.
 """
 
 import pathlib
@@ -12,6 +13,7 @@ import re
 import nbformat
 
 ROOT = pathlib.Path(__file__).parent.parent
+RUNNING = re.compile(r"\*\*Time\*\* (half a|[\d to]+) minutes? on two cores")
 HEADER = re.compile(r"^(?:\*\*Reading\*\* \d+ minutes · )?\*\*Time\*\*", re.M)
 
 
@@ -22,6 +24,11 @@ def minutes(book):
     lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
     pictures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
     return max(5, 5 * round((words / 200 + lines / 12 + pictures / 2) / 5))
+
+
+def running(book):
+    """What a lesson's first cell says of its minutes on two cores: "0.5", "1" or "1 to 3"."""
+    return RUNNING.search(book.cells[0].source)[1].replace("half a", "0.5")
 
 
 def main():
@@ -36,8 +43,8 @@ def main():
             first.source = new
             nbformat.write(book, path)
             print(f"{path.name}: {found} minutes")
-        row = re.compile(rf"^(\| \[[^]]+\]\(notebooks/{path.name}\) \| [^|]+ \| )\d*( \|)", re.M)
-        text = row.sub(rf"\g<1>{found}\g<2>", text)
+        row = re.compile(rf"^(\| \[[^]]+\]\(notebooks/{path.name}\) \| [^|]+ \| )[^|]*\|[^|]*\|", re.M)
+        text = row.sub(rf"\g<1>{found} | {running(book)} |", text)
     readme.write_text(text, encoding="utf-8")
 
 
