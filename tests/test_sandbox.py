@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from course_lib.grading import sandbox, worker
+from course_lib.grading import frames, sandbox, worker
 from course_lib.grading.judge import Raised
 from course_lib.grading.sandbox import Limits, Outcome, Sandbox, SandboxError, Task
 
@@ -1252,7 +1252,7 @@ def reader_of(data):
     end, start = os.pipe()
     os.write(start, data)
     os.close(start)
-    reader = sandbox._Reader(end, Limits())
+    reader = frames.Reader(end, Limits())
     reader.deadline = time.monotonic() + 30
     return reader
 
@@ -1260,7 +1260,7 @@ def reader_of(data):
 @pytest.mark.parametrize("name", SENT)
 def test_what_no_honest_child_sends_is_refused(name):
     reader = reader_of(SENT[name])
-    with contextlib.closing(os.fdopen(reader.file)), pytest.raises(sandbox._MalformedError):
+    with contextlib.closing(os.fdopen(reader.file)), pytest.raises(frames.MalformedError):
         reader.call(("array",))
 
 
@@ -1280,7 +1280,7 @@ def test_what_no_honest_child_sends_is_refused(name):
 )
 def test_arrays_of_another_form_are_refused(forms, arrays):
     reader = reader_of(frame(worker.VALUE, len(arrays)) + b"".join(array(npy(each)) for each in arrays))
-    with contextlib.closing(os.fdopen(reader.file)), pytest.raises(sandbox._MalformedError):
+    with contextlib.closing(os.fdopen(reader.file)), pytest.raises(frames.MalformedError):
         reader.call(forms)
 
 
@@ -1290,7 +1290,7 @@ def test_all_that_a_submission_returns_is_limited_too():
     reader.left, data = 300, npy(np.zeros(20))
     reader.buffer += array(data) * 2
     reader.array(10**6)
-    with pytest.raises(sandbox._MalformedError):
+    with pytest.raises(frames.MalformedError):
         reader.array(10**6)
 
 
