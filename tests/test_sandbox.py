@@ -538,9 +538,21 @@ def test_it_is_the_confinement_that_refuses(outside, name):
 
 HOSTILE = {
     # name: (source, statuses that are right for it)
-    "import course_lib": ("import course_lib.attention\nsolve = print", {"crashed"}),
+    "import course_lib": ("import course_lib.attention\nsolve = course_lib.attention.softmax", {"crashed"}),
     "import course_lib from its folder": (
-        "import sys\nsys.path.insert(0, 'ROOT')\nfrom course_lib.questions import attention\nsolve = print",
+        "import sys\nsys.path.insert(0, 'ROOT')\nfrom course_lib.questions import attention\n"
+        "def solve(x):\n    return len(attention.QUESTIONS)",
+        {"crashed", "forbidden"},
+    ),
+    "import course_lib without the guard": (
+        """
+            import sys
+            sys.path.insert(0, "ROOT")
+            sys.meta_path[:] = [finder for finder in sys.meta_path if "NoCourse" not in type(finder).__name__]
+            def solve(x):
+                import course_lib.questions
+                return 1.0
+        """,
         {"crashed", "forbidden"},
     ),
     "load course_lib as a file": (
@@ -1341,9 +1353,9 @@ def test_half_a_frame_and_then_nothing(box, outside):
         (np.array([None]), ("array",), "object"),
         (1j, ("array",), "complex"),
         (np.broadcast_to(1.0, (10**5, 10**5)), ("array",), "64 MiB"),
-        (1, ("array", "array"), "tuple of 2"),
+        (1, ("array", "array"), "must return 2 values"),
         ((1, 2, 3), ("array", "array"), "of 3"),
-        ((1, None), ("array", "array"), "Output 2"),
+        ((1, None), ("array", "array"), "The second returned value"),
         (1, ("text",), "str"),
         ("\ud800", ("text",), "Unicode"),
         ("ab", ("texts",), "list of str"),

@@ -13,9 +13,10 @@ import time
 import numpy as np
 
 from course_lib.grading import worker
-from course_lib.grading.judge import Raised
+from course_lib.grading.judge import Raised, Returned
 
 MIB = 1 << 20
+MOST_ARGUMENTS = 20
 
 
 class EndedError(Exception):
@@ -71,13 +72,20 @@ class Reader:
         return (number, length) if len(kinds) == 1 else (kind, number)
 
     def call(self, forms):
-        """One call's outputs: a list of arrays, or `Raised`."""
-        kind, number = self.frame(worker.VALUE, worker.RAISED)
+        """One call's outputs: `Returned` or `Raised`."""
+        kind, number = self.frame(worker.VALUE, worker.RAISED, worker.CHANGED)
+        changed = []
+        while kind == worker.CHANGED:
+            if len(changed) == MOST_ARGUMENTS:
+                raise MalformedError("more changed arguments than there are")
+            changed.append(number)
+            kind, number = self.frame(worker.VALUE, worker.CHANGED)
         if kind == worker.RAISED:
             return self.raised()
         if number != sum(2 if form == "ragged" else 1 for form in forms):
             raise MalformedError(f"{number} arrays")
-        arrays, left = [], self.call_limit + 4096
+        arrays, left = Returned(), self.call_limit + 4096
+        arrays.changed = tuple(changed)
         for form in forms:
             for _ in range(2 if form == "ragged" else 1):
                 arrays.append(self.array(left))

@@ -22,7 +22,7 @@ import zlib
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import judge, submissions
+from course_lib.grading import answers, feedback, judge, submissions
 
 STATUSES = (
     "right",
@@ -291,7 +291,7 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         if not runs:
             return results
         # Of all submissions, not of those that are left: a run that was resumed gives the same results.
-        frameworks = any(submissions.use_frameworks(s.answers) for s in found if s.answers)
+        frameworks = any(answers.use_frameworks(s.answers) for s in found if s.answers)
         start = functools.partial(_open_sandbox, trust, frameworks)
         pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
         # While the sandboxes start: the references, too, may have to import TensorFlow.
@@ -300,7 +300,8 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         for submission in runs:
             asked = [q for q in lessons[submission.lesson] if _usable(q, submission)]
             if lessons[submission.lesson]:
-                waiting.put((submission, [graders[q.id].task(submission, only) for q in asked]))
+                tasks = [graders[q.id].task(submission, only) for q in asked]
+                waiting.put((submission, tasks, submission.answers.cells(asked)))
                 count += 1
             else:
                 why = f"No question of its lesson, {submission.lesson!r}, is to be graded."
@@ -357,14 +358,23 @@ class _Grader:
         )
 
     def mark(self, outcome):
-        """Status, message and mistake of an answer."""
+        """Status, message, name of the mistake or None, and hint of an answer."""
         if outcome.status != "answered":
-            return ("wrong" if outcome.status == "malformed" else outcome.status), outcome.message, None
+            status = "wrong" if outcome.status == "malformed" else outcome.status
+            told = [] if status == "not attempted" else feedback.failed(self.question, outcome).lines[1:]
+            return status, outcome.message, None, _told(told)
         with np.errstate(all="ignore"):
             verdict = judge.verdict(self.question, self.expected, outcome.outputs)
-        several = verdict.call is not None and len(outcome.outputs) > 1
-        call = f"Call {verdict.call + 1}: " if several else ""
-        return verdict.status, call + verdict.message, verdict.mistake
+            if verdict.status == "right":
+                return "right", " ".join(verdict.notes), None, None
+            told = feedback.hints(self.question, self.expected, outcome.outputs, verdict)
+        call = f"Call {verdict.call + 1}: " if len(outcome.outputs) > 1 else ""
+        mistake = "+".join(each.name for each in verdict.mistakes) or None
+        return "wrong", call + verdict.message, mistake, _told(told)
+
+
+def _told(lines):
+    return "\n".join(text for _, text in lines) or None
 
 
 def _marks(submission, asked, graders, outcomes, only):
@@ -384,7 +394,7 @@ def _marks(submission, asked, graders, outcomes, only):
     rest = iter([] if failure else outcomes)
     marks, times = [], []
     for question in asked:
-        mistake, outcome = None, None
+        mistake, hint, outcome = None, None, None
         if _usable(question, submission) and not failure:
             outcome = next(rest)
             times.append((question.id, outcome.seconds))
@@ -398,7 +408,7 @@ def _marks(submission, asked, graders, outcomes, only):
             status, message = "grader error", f"The grader failed: {failure}"
         else:
             try:
-                status, message, mistake = graders[question.id].mark(outcome)
+                status, message, mistake, hint = graders[question.id].mark(outcome)
                 if status not in STATUSES:
                     raise ValueError(f"unknown status {status!r}")
             except Exception as error:  # Whatever goes wrong here is not the learner's fault.
@@ -411,8 +421,8 @@ def _marks(submission, asked, graders, outcomes, only):
                 "points": None if status == "grader error" else question.points * (status == "right"),
                 "of": question.points,
                 "message": _plain(message),
-                "mistake": mistake.name if mistake else None,
-                "hint": mistake.hint if mistake else None,
+                "mistake": mistake,
+                "hint": hint,
             }
         )
     return marks, times
@@ -482,9 +492,9 @@ class _Pool:
                         entry = self.waiting.get()
                         if entry is None or self.ended.is_set():
                             return
-                        submission, tasks = entry
+                        submission, tasks, own = entry
                         try:
-                            outcomes = box.run(tasks) if tasks else []
+                            outcomes = box.run(tasks, own) if tasks else []
                             if len(outcomes) != len(tasks):
                                 raise ValueError("the sandbox lost an answer")
                         except Exception as error:  # Never the learner's fault, and not the others' either.

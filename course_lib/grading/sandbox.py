@@ -143,12 +143,14 @@ class Sandbox:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._process = None
 
-    def run(self, tasks):
+    def run(self, tasks, own=()):
         """Runs the answers of one submission, in order.
 
         Args:
             tasks: List of `Task`. A later one may use what an earlier cell defined. After an answer that
                 killed its process, a new one goes on with the next task; earlier cells are executed again.
+            own: The submission's other cells, pairs of a place among the tasks and a source. Of these,
+                answers get what they use, see `cells`.
 
         Returns:
             List of `Outcome`, one per task.
@@ -156,7 +158,7 @@ class Sandbox:
         Raises:
             SandboxError: If the grader itself failed, twice in a row.
         """
-        submission = _Submission(tasks)
+        submission = _Submission(tasks, own)
         failed = False
         while submission.pending:
             try:
@@ -282,8 +284,8 @@ class _GraderError(Exception):
 class _Submission:
     """The tasks of a submission and what became of them, over the lives of all its children."""
 
-    def __init__(self, tasks):
-        self.tasks = list(tasks)
+    def __init__(self, tasks, own):
+        self.tasks, self.own = list(tasks), list(own)
         self.outcomes = [
             Outcome("not attempted", [], "The answer cell is missing", 0.0) if task.source is None else None
             for task in self.tasks
@@ -308,12 +310,14 @@ class _Submission:
             {
                 "name": self.tasks[index].name,
                 "source": self.tasks[index].source,
+                "place": index,
                 "calls": [] if again else [pickle.dumps(tuple(call)) for call in self.tasks[index].calls],
                 "forms": tuple(self.tasks[index].forms),
             }
             for index, again in self.plan
         ]
-        return pickle.dumps(entries)
+        asked = [task.name for task in self.tasks]
+        return pickle.dumps({"entries": entries, "own": self.own, "asked": asked})
 
     def processor_time(self):
         """Limit of processor seconds: a second line, for a grader that is stuck. The clock is what counts."""
@@ -436,6 +440,7 @@ def _environment(folder):
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1",
         "MALLOC_ARENA_MAX": "2",
+        "MPLBACKEND": "Agg",
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS
     }
     return keep | dict.fromkeys(one, "1") | fixed
