@@ -63,8 +63,9 @@ bench: .venv-bench/.ready ## compare with what people use instead (ARGS="text_to
 lessons: .venv/.ready ## execute all notebooks and save their outputs
 	@$(PY) tools/execute.py $(NOTEBOOKS)
 
-exercises: .venv/.ready ## generate exercises/ from solutions/
-	@$(PY) -c "from course_lib.grading import exercises as e; print(*(e.write_all('.') or ['Nothing changed.']), sep='\n')"
+exercises: .venv/.ready ## generate exercises/ from solutions/, and what questions keep
+	@$(PY) -c "from course_lib.grading import exercises as e, kept; \
+		print(*([*e.write_all('.'), *kept.write_all()] or ['Nothing changed.']), sep='\n')"
 
 lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh

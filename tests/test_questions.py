@@ -1,13 +1,14 @@
 """What holds for every question, whatever it asks."""
 
 import ast
+import dataclasses
 import inspect
 
 import numpy as np
 import pytest
 
 from course_lib import questions
-from course_lib.grading import judge
+from course_lib.grading import judge, kept
 
 QUESTIONS = [question for word in questions.topics() for question in questions.topic(word)]
 SEEDS = (0, 1, 2)
@@ -69,6 +70,43 @@ def test_each_mistake_fails_with_its_own_hint(question, seed):
             assert found.status == "wrong", (mistake.name, number)
             assert found.mistakes == (mistake,), (mistake.name, number, found)
             assert found.message
+
+
+def test_what_is_kept_is_what_comes_out(question, monkeypatch):
+    known = kept._load(question, kept.draw(question))
+    assert known is not None, "run `make exercises`"
+    made = judge.expected(question, kept.draw(question))
+    for one, other in (
+        (known.outputs, made.outputs),
+        *(
+            (a.outputs, b.outputs)
+            for (_, first), (_, second) in zip(known.mistakes, made.mistakes, strict=True)
+            for a, b in zip(first, second, strict=True)
+        ),
+    ):
+        for a, b in zip(one, other, strict=True):
+            assert type(a) is type(b)
+            if isinstance(a, judge.Raised):
+                assert a.kind == b.kind, "run `make exercises`"
+            else:
+                assert len(a) == len(b)
+                assert all(map(kept._alike, a, b)), "run `make exercises`"
+    shows = [[variant.shows for variant in variants] for _, variants in known.mistakes]
+    assert shows == [[variant.shows for variant in variants] for _, variants in made.mistakes]
+
+
+def test_a_damaged_or_old_file_is_made_anew(monkeypatch, tmp_path):
+    asked = questions.get("imdb.cohen_kappa")
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    (tmp_path / "imdb.npz.xz").write_bytes(b"not compressed")
+    assert kept._load(asked, kept.draw(asked)) is None
+    assert kept.write("imdb", tmp_path) == tmp_path / "imdb.npz.xz"
+    assert kept.write("imdb", tmp_path) is None
+    assert kept._load(asked, kept.draw(asked)) is not None
+    fewer = dataclasses.replace(asked, mistakes=asked.mistakes[1:])
+    assert kept._load(fewer, kept.draw(asked)) is None
+    assert kept._load(asked, asked.calls(np.random.default_rng(1))) is None
+    assert len(kept.expected(fewer).mistakes) == len(asked.mistakes) - 1
 
 
 def smallest_by_svd(kernel, rank):

@@ -4,7 +4,6 @@ Answers run here in the learner's own process; marks that count come from `cours
 """
 
 import contextlib
-import copy
 import dataclasses
 import functools
 import hashlib
@@ -22,14 +21,13 @@ import traceback
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import cells, diagnosis, exceptions, judge, worker
+from course_lib.grading import cells, diagnosis, exceptions, judge, kept, worker
 
 try:
     import fcntl
 except ImportError:  # Windows.
     fcntl = None
 
-SEED = 0  # The same inputs at every check, so that a learner can work on one failing call.
 COLOURS = {"right": "#1b7837", "wrong": "#b35806", "not attempted": "#4d7ea8"}
 CODE = ("call", "gave", "where", "printed", "example")  # Columns of numbers must line up.
 CODE_STYLE = ";font-family:monospace"
@@ -148,13 +146,12 @@ def _history():
 @functools.cache
 def expected(question_id):
     """The right outputs of a question, and those of its mistakes, on the inputs that `check` uses."""
-    question = questions.get(question_id)
-    return judge.expected(question, question.calls(np.random.default_rng(SEED)))
+    return kept.expected(questions.get(question_id))
 
 
 def calls(question_id):
     """The inputs of `check`: a list of argument tuples, to call an answer with what it failed on."""
-    return copy.deepcopy(expected(question_id).calls)
+    return kept.draw(questions.get(question_id))
 
 
 def explain(question, expectation, outputs, digest=None, errors=(), printed=(), remarks=()):
@@ -223,9 +220,7 @@ def hints(question, expectation, outputs, verdict, step=0):
 
 def example(question):
     """A small call and its right result, as text."""
-    packed, error = judge.outcome(question.reference, question.example, question.returns)
-    if error:
-        raise RuntimeError(f"The example of {question.id} failed. {packed}")
+    packed = kept.example(question)
     given = ", ".join(
         f"{name}={literal(value)}" for name, value in zip(question.arguments, question.example, strict=False)
     )

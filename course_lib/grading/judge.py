@@ -144,15 +144,16 @@ def expected(question, calls):
             raise RuntimeError(f"The reference of {question.id} failed. {outcome}")
     mistakes = []
     for mistake in question.mistakes:
-        variants = []
-        for answer in () if mistake.recognise else mistake.answers:
-            outputs = outcomes(answer, calls, question.returns)
-            shows = [
-                i for i, each in enumerate(zip(calls, right, outputs, strict=True)) if _wrong(question, *each)
-            ]
-            variants.append(Variant(outputs, frozenset(shows)))
-        mistakes.append((mistake, variants))
+        answers = () if mistake.recognise else mistake.answers
+        ended = (outcomes(answer, calls, question.returns) for answer in answers)
+        mistakes.append((mistake, [variant(question, calls, right, outputs) for outputs in ended]))
     return Expected(calls, right, mistakes)
+
+
+def variant(question, calls, right, outputs):
+    """A `Variant` from the outputs of one way to make a mistake."""
+    each = enumerate(zip(calls, right, outputs, strict=True))
+    return Variant(outputs, frozenset(i for i, ended in each if _wrong(question, *ended)))
 
 
 def verdict(question, expectation, outputs):
