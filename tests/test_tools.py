@@ -464,3 +464,130 @@ def test_pieces_of_a_stream_are_joined():
         ("stderr", "c"),
         ("stdout", "d"),
     ]
+
+
+# Makefile and setup.sh, on stand-ins for Python: nothing is installed
+
+STAND_IN = """#!/bin/sh
+case "$1" in
+--version) echo "Python {version}"; exit ;;
+-c) case "$2" in *sys.version_info*) exit {unfit} ;; esac; exit ;;
+esac
+printf '%s\\n' "$PATH" >path; printf '%s\\n' "$*" >>arguments; printf '%s' "$COURSE_CACHE|$COURSE_IMDB" >variables
+[ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "{good}" .venv/bin/python; }}
+"""
+
+
+def stand_in(path, version, good=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfit = int(not (3, 11) <= tuple(map(int, version.split("."))) <= (3, 13))
+    path.write_text(STAND_IN.format(version=version, unfit=unfit, good=good))
+    path.chmod(0o755)
+    return path
+
+
+def small_clone(root):
+    """What `make lab` needs of a clone."""
+    for name in ("requirements.lock", "pyproject.toml", "course_lib/carriers.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("uv==1.0\n    # via course\n")
+    (root / "tools").mkdir()
+    for name in ("Makefile", "tools/setup.sh"):
+        (root / name).write_bytes((TOOLS.parent / name).read_bytes())
+    return root
+
+
+def make(root, *arguments, **environment):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "MAKE"))}
+    return subprocess.run(
+        ["make", "--silent", *arguments], cwd=root, env={**kept, **environment}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_wrong_python_is_named_and_leaves_nothing(tmp_path):
+    root, old = small_clone(tmp_path / "clone"), stand_in(tmp_path / "python3.10", "3.10")
+    result = make(root, "setup", PYTHON=str(old))
+    assert result.returncode != 0
+    assert f"needs Python 3.11, 3.12 or 3.13, and {old} is Python 3.10" in result.stderr
+    assert "unset PYTHON" in result.stderr
+    assert "make PYTHON=" in result.stderr
+    assert not (root / ".venv").exists()
+    assert "none that runs" in make(root, "setup", f"PYTHON={tmp_path / 'missing'}").stderr
+
+
+@pytest.mark.parametrize("here", ["3.10", "3.14", "gone", "without pip", "3.12"])
+def test_a_venv_that_does_not_fit_is_made_anew(tmp_path, here):
+    root = small_clone(tmp_path / "clone")
+    good = stand_in(tmp_path / "python3.13", "3.13")
+    new = stand_in(tmp_path / "bin" / "python3.13", "3.13", good=good)
+    python = stand_in(root / ".venv/bin/python", here if here[0] == "3" else "3.12")
+    if here == "gone":
+        python.unlink()
+        python.symlink_to(tmp_path / "usr/bin/python3.12")
+    if here == "without pip":
+        python.write_text(
+            STAND_IN.format(version="3.12", unfit=0, good="").replace("-c)", "-c) exit 1 ;; -x)")
+        )
+    before = python.read_text() if here != "gone" else None
+    result = make(root, "setup", PYTHON=str(new))
+    assert result.returncode == 0, result.stderr
+    assert (root / ".venv/.ready").is_file()
+    assert ("Making .venv with Python 3.13" in result.stdout) == (here != "3.12")
+    assert (python.read_text() == before) == (here == "3.12")
+
+
+def test_a_ready_venv_whose_python_went_away_is_made_anew(tmp_path):
+    root = small_clone(tmp_path / "clone")
+    good = stand_in(tmp_path / "python3.13", "3.13")
+    new = stand_in(tmp_path / "bin" / "python3.13", "3.13", good=good)
+    assert make(root, "setup", PYTHON=str(new)).returncode == 0
+    assert make(root, "setup", PYTHON=str(new)).stdout == ""
+    (root / ".venv/bin/python").unlink()
+    assert "Making .venv" in make(root, "setup", PYTHON=str(new)).stdout
+
+
+ODD = [
+    "plain",
+    "a b",
+    "$HOME",
+    "`touch bad`",
+    'quo"te',
+    "apo's",
+    "a;touch bad",
+    "$(touch bad)",
+    "ünï",
+    "100%",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_shell_does_not_read_the_folders_name(tmp_path, name):
+    root = small_clone(tmp_path / name)
+    stand_in(root / ".venv/bin/python", "3.12")
+    (root / ".venv/.ready").touch()
+    result = make(root, "lab", COURSE_CACHE="my $cache", COURSE_IMDB="/data/of $mine")
+    assert result.returncode == 0, result.stderr
+    assert (root / "path").read_text().split(":")[0] == str(root / ".venv/bin")
+    assert f"--ServerApp.root_dir={root} --LabApp" in (root / "arguments").read_text()
+    # Relative to where make runs, so that a kernel in notebooks/ means the same.
+    assert (root / "variables").read_text() == f"{root}/my $cache|/data/of $mine"
+    assert not list(tmp_path.rglob("bad"))
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("", ""),
+        ("~/cache", "~/cache"),
+        ("/a/b c", "/a/b c"),
+        ("../x", "{root}/../x"),
+        ("a, b", "{root}/a, b"),
+    ],
+)
+def test_a_relative_folder_on_makes_command_line_is_made_absolute(tmp_path, given, seen):
+    root = small_clone(tmp_path / "clone")
+    stand_in(root / ".venv/bin/python", "3.12")
+    (root / ".venv/.ready").touch()
+    assert make(root, "lab", f"COURSE_CACHE={given}").returncode == 0
+    assert (root / "variables").read_text() == seen.format(root=root) + "|"
