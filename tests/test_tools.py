@@ -473,7 +473,9 @@ case "$1" in
 --version) echo "Python {version}"; exit ;;
 -c) case "$2" in *sys.version_info*) exit {unfit} ;; esac; exit ;;
 esac
-printf '%s\\n' "$PATH" >path; printf '%s\\n' "$*" >>arguments; printf '%s' "$COURSE_CACHE|$COURSE_IMDB" >variables
+printf '%s\\n' "$PATH" >path
+printf '%s\\n' "$*" >>arguments
+printf '%s' "$COURSE_CACHE|$COURSE_IMDB" >variables
 [ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "{good}" .venv/bin/python; }}
 """
 
