@@ -321,6 +321,8 @@ def serve(
 
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
+    if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:
