@@ -302,7 +302,7 @@ def predict(
         raise ValueError(f"There is nothing but white space or tags in text {empty[0]}.")
     for found in deployment.Classifier(_bundle(bundle)).predict(texts):
         if as_json:
-            typer.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+            typer.echo(json.dumps(dataclasses.asdict(found)))
         else:
             typer.echo(f"{found.label} {found.probability:.1%}" + " (cut)" * found.truncated)
 
