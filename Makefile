@@ -89,5 +89,5 @@ lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
 
 clean: ## remove .venv and everything that can be made again (not the cache)
-	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis logs notebooks/logs
+	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -135,7 +135,7 @@ def _package(label, name, at_least):
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Line(label, PROBLEM, "not installed", "make lab (on Colab: run the first cell of a lesson)")
+        return Line(label, PROBLEM, "not installed", "make lab (on Colab, Kaggle: run a lesson's first cell)")
     if _number(found) < _number(at_least):
         return Line(label, PROBLEM, f"{found}, older than {at_least}", REINSTALL)
     return Line(label, OK, found)
@@ -243,8 +243,9 @@ def _raters():
 
 
 def _jupyterlab():
-    if importlib.util.find_spec("google.colab") if importlib.util.find_spec("google") else False:
-        return Line("JupyterLab", OK, "Colab brings its own")
+    colab = importlib.util.find_spec("google") and importlib.util.find_spec("google.colab")
+    if colab or runtime.hosted():  # In a terminal of Colab nothing has imported google.colab.
+        return Line("JupyterLab", OK, "Colab and Kaggle bring their own")
     try:
         return Line("JupyterLab", OK, importlib.metadata.version("jupyterlab"))
     except importlib.metadata.PackageNotFoundError:

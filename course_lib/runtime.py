@@ -264,6 +264,11 @@ def _distribute(backend, device, names):
     return tf.distribute.MirroredStrategy([f"{device}:{i}" for i in range(len(names))])
 
 
+def hosted():
+    """Whether this is Colab or Kaggle, where a notebook installs the course itself and `make` has not run."""
+    return "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ
+
+
 def quiet_logs():
     """Silences TensorFlow's and absl's start-up messages; call it before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -219,6 +219,9 @@ def test_jupyterlab(monkeypatch):
     versions(monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert doctor._jupyterlab().status == doctor.OK  # On Colab.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert doctor._jupyterlab().status == doctor.OK
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import pathlib
 import re
@@ -11,9 +12,11 @@ import threading
 import time
 
 import matplotlib.pyplot as plt
+import nbconvert
 import nbformat
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -593,3 +596,74 @@ def test_a_relative_folder_on_makes_command_line_is_made_absolute(tmp_path, give
     (root / ".venv/.ready").touch()
     assert make(root, "lab", f"COURSE_CACHE={given}").returncode == 0
     assert (root / "variables").read_text() == seen.format(root=root) + "|"
+
+
+# Where others set the course up: Binder, Codespaces
+
+
+def make_targets(text):
+    """The targets that a text calls make for, and those that there are."""
+    known = re.findall(r"^([a-z-]+):", (TOOLS.parent / "Makefile").read_text(encoding="utf-8"), re.M)
+    return re.findall(r"\bmake ([a-z-]+)", text), known
+
+
+def test_a_codespace_is_set_up_by_make_on_a_supported_python():
+    settings = json.loads((TOOLS.parent / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    used, known = make_targets(settings["postCreateCommand"])
+    assert used
+    assert set(used) <= set(known)
+    assert re.fullmatch(r"mcr\.microsoft\.com/devcontainers/python:3\.1[123]", settings["image"])
+    here = "${containerWorkspaceFolder}/.venv/bin"
+    assert (
+        settings["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == f"{here}/python"
+    )
+    assert settings["remoteEnv"]["PATH"].startswith(f"{here}:")
+    for name in settings["customizations"]["codespaces"]["openFiles"]:
+        assert (TOOLS.parent / name).is_file()
+
+
+def test_binder_and_conda_start_from_the_same_python():
+    files = [TOOLS.parent / ".binder/environment.yml", TOOLS.parent / "environment.yml"]
+    binder, conda = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in files)
+    assert binder["dependencies"] == conda["dependencies"]
+    assert binder["channels"] == conda["channels"]
+
+
+def test_binders_kernel_is_that_of_the_lock(tmp_path):
+    script = TOOLS.parent / ".binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    used, known = make_targets(script.read_text(encoding="utf-8"))
+    assert used == ["setup"]
+    assert "setup" in known
+    (tmp_path / "make").write_text("#!/bin/sh\n")  # It is set up already: .venv is the one that tests run in.
+    (tmp_path / "make").chmod(0o755)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "conda" / "bin").mkdir(parents=True)
+    variables = {"NB_PYTHON_PREFIX": str(tmp_path / "conda"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", script], cwd=tmp_path, env={**os.environ, **variables}, check=True, timeout=60)
+    spec = json.loads((tmp_path / "conda/share/jupyter/kernels/python3/kernel.json").read_text())
+    prefix = subprocess.check_output(
+        [spec["argv"][0], "-c", "import sys; print(sys.prefix)"], text=True
+    ).strip()
+    assert os.path.realpath(prefix) == os.path.realpath(sys.prefix)
+    assert (tmp_path / "conda/bin/course").readlink() == tmp_path / ".venv/bin/course"
+
+
+# What notebooks say of their language
+
+
+def test_every_notebook_names_its_language_as_the_tools_write_it():
+    paths = [
+        path
+        for name in ("notebooks", "solutions", "exercises")
+        for path in (TOOLS.parent / name).glob("*.ipynb")
+    ]
+    assert len(paths) > 20
+    for path in paths:
+        assert read(path).metadata == nb.METADATA, path
+
+
+def test_a_notebook_of_the_tools_becomes_a_python_script(paths):
+    text, resources = nbconvert.ScriptExporter().from_filename(str(paths[1]))
+    assert resources["output_extension"] == ".py"
+    compile(text, "lesson.py", "exec")  # Magics included.
