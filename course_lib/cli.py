@@ -109,6 +109,22 @@ def links(
         typer.echo(f"  {path}")
 
 
+@app.command()
+def update(
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Another clone, such as one on a memory stick; default: origin."),
+    ] = None,
+    root: Annotated[
+        pathlib.Path, typer.Option(help="The clone.", exists=True, file_okay=False)
+    ] = pathlib.Path(),
+):
+    """Bring a newer version of the course into this clone; what you changed is kept."""
+    from course_lib import updates
+
+    typer.echo(str(updates.update(root, source)))
+
+
 Notebook = Annotated[
     pathlib.Path, typer.Argument(help="An exercise, such as exercises/01_attention.ipynb.", dir_okay=False)
 ]
