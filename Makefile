@@ -27,7 +27,7 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench lessons exercises lock clean
+.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench lessons exercises dist lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -84,6 +84,9 @@ lessons: .venv/.ready ## execute all notebooks and save their outputs
 
 exercises: .venv/.ready ## generate exercises/ from solutions/
 	@$(PY) -c "from course_lib.grading import exercises as e; print(*(e.write_all('.') or ['Nothing changed.']), sep='\n')"
+
+dist: .venv/.ready ## build wheel and source archive into dist/, and try the wheel in a bare environment
+	@$(PY) tools/dist.py $(ARGS)
 
 lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
