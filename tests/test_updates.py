@@ -279,6 +279,7 @@ def test_a_question_that_is_gone_and_one_answered_twice_are_said():
         question("split", "def split(a): return 1"),
         question("split", "other"),
     ]
+    twice[2].id = "pasted"
     cells, result = merged(base, twice, [question("split", STUBS[1])])
     assert cells == [STUBS[1]]
     assert result.left == ["clean", "split"]
