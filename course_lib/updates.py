@@ -290,7 +290,7 @@ class _Clone:
             with runtime.atomic_write(self.git_folder / JOURNAL) as temporary:
                 temporary.write_text(json.dumps({"old": old, "new": new, "kept": kept}), encoding="utf-8")
             self.take(touched, old, new)
-        done = [self.carry(path, copied, touched[path], old) for path, copied in kept.items()]
+        done = [self.carry(path, copied, touched[path]) for path, copied in kept.items()]
         (self.git_folder / JOURNAL).unlink()
         commits = int(self.line("rev-list", "--count", new, f"^{old}"))
         packages = bool({"requirements.lock", "pyproject.toml"} & set(touched))
@@ -348,7 +348,7 @@ class _Clone:
                 (self.root / path).parent.rmdir()
         self.git("update-ref", "-m", "course update", "HEAD", new, old)
 
-    def carry(self, path, copied, blobs, old):
+    def carry(self, path, copied, blobs):
         """Carries answers from a copy into the new notebook, if that is as the course has it."""
         before, after = blobs
         result = Kept(path, copied, gone=after == ABSENT)
@@ -359,10 +359,10 @@ class _Clone:
             fresh = json.loads(self.git("cat-file", "blob", after))
             base = json.loads(self.git("cat-file", "blob", before)) if before != ABSENT else {"cells": []}
             merged = merge(base, mine, fresh, result)
+            content = exercises.text(merged).encode()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # It is a copy all the same.
             return Kept(path, copied)
         here = self.root / path
-        content = exercises.text(merged).encode()
         if not here.is_file():  # After an interrupted run the learner removed it,
             return Kept(path, copied)
         if merged != fresh and self.blobs([path])[path] == after:

@@ -331,7 +331,15 @@ def test_a_notebook_of_an_older_editor_without_ids(course, clone):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"[]", b'{"cells": [1]}', b'{"cells": [{"metadata": {"nbgrader": 1}}]}'],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'{"cells": [1]}',
+        b'{"cells": [{"metadata": {"nbgrader": 1}}]}',
+        b'{"cells": [{"metadata": {}, "source": "half a pair: \\ud800"}]}',
+    ],
 )
 def test_what_is_no_notebook_is_kept_all_the_same(course, clone, content):
     (clone / EXERCISE).write_bytes(content)
