@@ -1,14 +1,24 @@
 # Attention to Edge. `make` lists what there is; CONTRIBUTING.md explains.
-# Everything runs from .venv, which the first command makes from requirements.lock. Paths may contain spaces: all are
-# relative to this folder, and tools run as `python -m`, because a script's first line cannot hold such a path.
+# Everything runs from .venv, which the first command makes from requirements.lock. The folder may have any name: paths
+# are relative to it or reach the shell as $PWD, whose text it does not read again, and tools run as `python -m`, because a
+# script's first line cannot hold every path.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 ARGS ?=
-NOTEBOOKS ?= $(wildcard notebooks/*.ipynb) $(wildcard solutions/*.ipynb)
+# Not the copies of a learner's own that `course update` keeps: their names end in a digit.
+NOTEBOOKS ?= $(wildcard notebooks/*[a-z].ipynb) $(wildcard solutions/*[a-z].ipynb)
 SHELL := /bin/bash
 export COURSE_PYTHON := $(PYTHON)
+# A kernel starts in its notebook's folder, where a relative path would name another place than here. `value`,
+# because make would read a dollar in a path as a variable of its own.
+define absolute
+ifneq ($$(value $(1)),)
+override export $(1) := $$(if $$(filter /% ~%,$$(firstword $$(value $(1)))),,$$(CURDIR)/)$$(value $(1))
+endif
+endef
+$(foreach name,COURSE_CACHE COURSE_IMDB COURSE_PROGRESS COURSE_WEIGHTS,$(eval $(call absolute,$(name))))
 # Jupyter, IPython, Keras and matplotlib keep their settings here instead of in the home folder.
 export JUPYTER_CONFIG_DIR ?= $(CURDIR)/.venv/home/jupyter/config
 export JUPYTER_DATA_DIR ?= $(CURDIR)/.venv/home/jupyter/data
@@ -17,17 +27,26 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help lab test lint unit notebooks test-backends test-colab bench lessons exercises lock clean
+.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench lessons exercises dist lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
+# A .venv whose Python went away with an upgrade of the system is not ready, whatever its file says.
+ifneq ($(wildcard .venv/.ready),)
+ifneq ($(shell .venv/bin/python -c '' 2>/dev/null && echo runs),runs)
+.PHONY: .venv/.ready
+endif
+endif
+
 .venv/.ready: requirements.lock course_lib/carriers.py pyproject.toml tools/setup.sh
 	@bash tools/setup.sh
 
+setup: .venv/.ready ## make .venv and fetch data and weights, without opening anything
+
 lab: .venv/.ready ## open JupyterLab on the first lesson (ARGS=--no-browser on a server)
 	@echo "Opening JupyterLab on notebooks/00_welcome.ipynb; stop it with Ctrl-C."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$$PWD" \
 		--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
 test: .venv/.ready lint unit test-backends notebooks ## run everything CI runs
@@ -58,7 +77,7 @@ test-colab: .venv/.ready ## run lessons and tests with Colab's versions (Python 
 	@bash benchmarks/setup.sh
 
 bench: .venv-bench/.ready ## compare with what people use instead (ARGS="text_to_batches" for one)
-	@PATH="$(CURDIR)/.venv-bench/bin:$$PATH" .venv-bench/bin/python benchmarks/bench.py $(ARGS)
+	@PATH="$$PWD/.venv-bench/bin:$$PATH" .venv-bench/bin/python benchmarks/bench.py $(ARGS)
 
 lessons: .venv/.ready ## execute all notebooks and save their outputs
 	@$(PY) tools/execute.py $(NOTEBOOKS)
@@ -67,9 +86,12 @@ exercises: .venv/.ready ## generate exercises/ from solutions/, and what questio
 	@$(PY) -c "from course_lib.grading import exercises as e, kept; \
 		print(*([*e.write_all('.'), *kept.write_all()] or ['Nothing changed.']), sep='\n')"
 
+dist: .venv/.ready ## build wheel and source archive into dist/, and try the wheel in a bare environment
+	@$(PY) tools/dist.py $(ARGS)
+
 lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
 
 clean: ## remove .venv and everything that can be made again (not the cache)
-	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis logs notebooks/logs
+	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

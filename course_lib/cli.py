@@ -109,6 +109,22 @@ def links(
         typer.echo(f"  {path}")
 
 
+@app.command()
+def update(
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Another clone, such as one on a memory stick; default: origin."),
+    ] = None,
+    root: Annotated[
+        pathlib.Path, typer.Option(help="The clone.", exists=True, file_okay=False)
+    ] = pathlib.Path(),
+):
+    """Bring a newer version of the course into this clone; what you changed is kept."""
+    from course_lib import updates
+
+    typer.echo(str(updates.update(root, source)))
+
+
 Notebook = Annotated[
     pathlib.Path, typer.Argument(help="An exercise, such as exercises/01_attention.ipynb.", dir_okay=False)
 ]
@@ -329,7 +345,7 @@ def predict(
         raise ValueError(f"There is nothing but white space or tags in text {empty[0]}.")
     for found in deployment.Classifier(_bundle(bundle)).predict(texts):
         if as_json:
-            typer.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+            typer.echo(json.dumps(dataclasses.asdict(found)))
         else:
             typer.echo(f"{found.label} {found.probability:.1%}" + " (cut)" * found.truncated)
 
@@ -348,6 +364,8 @@ def serve(
 
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
+    if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:

@@ -16,6 +16,7 @@ from course_lib import runtime
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 STYLES = {OK: "green", WARNING: "yellow", PROBLEM: "bold red"}
 REINSTALL = "make clean && make lab"
+UNSET = "unset PYTHONPATH, then start again"
 OTHER_CACHE = "export COURSE_CACHE=/a/folder/you/can/write/to"
 MEMORY_GB = 4.0  # What the largest lesson may use.
 DISK_GB = 2.0  # The converted weights, what lessons save, and perhaps the official archive.
@@ -103,11 +104,28 @@ def _guarded(name, check):
     try:
         return check()
     except Exception as error:
-        return Line(name, PROBLEM, f"{type(error).__name__}: {error}", REINSTALL)
+        remedy = UNSET if _shadowed() else REINSTALL
+        return Line(name, PROBLEM, f"{type(error).__name__}: {error}", remedy)
+
+
+def _shadowed():
+    """Packages of this environment of which PYTHONPATH brings another copy, in words; empty if none."""
+    folders = [os.path.abspath(each) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    if not folders:
+        return ""
+    theirs, ours = (
+        {each.name.lower().replace("_", "-") for each in importlib.metadata.distributions(path=path)}
+        for path in (folders, [each for each in sys.path if os.path.abspath(each) not in folders])
+    )
+    names = sorted(theirs & ours)
+    others = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"PYTHONPATH brings other copies of {', '.join(names[:3])}{others}" if names else ""
 
 
 def _python():
     found = f"{platform.python_version()} at {_short(sys.executable)}"
+    if shadowed := _shadowed():
+        return Line("Python", PROBLEM, f"{found}; {shadowed}", UNSET)
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Line("Python", OK, found)
     return Line("Python", PROBLEM, found, f"use Python 3.11, 3.12 or 3.13: {REINSTALL} PYTHON=python3.12")
@@ -117,7 +135,7 @@ def _package(label, name, at_least):
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Line(label, PROBLEM, "not installed", "make lab (on Colab: run the first cell of a lesson)")
+        return Line(label, PROBLEM, "not installed", "make lab (on Colab, Kaggle: run a lesson's first cell)")
     if _number(found) < _number(at_least):
         return Line(label, PROBLEM, f"{found}, older than {at_least}", REINSTALL)
     return Line(label, OK, found)
@@ -129,25 +147,19 @@ def _number(version):
 
 
 def _backend():
-    remedy = "unset KERAS_BACKEND, or set it to tensorflow or jax"
-    named = os.environ.get("KERAS_BACKEND")
-    if named and named not in runtime.BACKENDS:  # Keras may not even import then.
-        return Line("Backend", PROBLEM, f"KERAS_BACKEND={named}", remedy)
-    runtime.quiet_logs()
-    with runtime.hidden_stderr():
-        import keras
-
-        found = keras.backend.backend()
-    if found not in runtime.BACKENDS:
-        return Line("Backend", PROBLEM, f"Keras on {found}", "export KERAS_BACKEND=tensorflow")
+    try:
+        found = runtime.import_keras().backend.backend()
+    except runtime.KerasSettingsError as error:
+        return Line("Backend", PROBLEM, error.problem, error.remedy)
     return Line("Backend", OK, f"Keras on {found}")
 
 
 def _device():
-    runtime.quiet_logs()
+    try:
+        keras = runtime.import_keras()
+    except runtime.KerasSettingsError:
+        return Line("Device", PROBLEM, "Keras does not start", "see Backend")
     with runtime.hidden_stderr():
-        import keras
-
         kind, names, capability = runtime.devices(keras.backend.backend())
     policy = runtime.default_precision(kind, capability)
     return Line("Device", OK, f"{len(names)} x {kind} ({names[0]}), lessons use {policy}")
@@ -231,8 +243,9 @@ def _raters():
 
 
 def _jupyterlab():
-    if importlib.util.find_spec("google.colab") if importlib.util.find_spec("google") else False:
-        return Line("JupyterLab", OK, "Colab brings its own")
+    colab = importlib.util.find_spec("google") and importlib.util.find_spec("google.colab")
+    if colab or runtime.hosted():  # In a terminal of Colab nothing has imported google.colab.
+        return Line("JupyterLab", OK, "Colab and Kaggle bring their own")
     try:
         return Line("JupyterLab", OK, importlib.metadata.version("jupyterlab"))
     except importlib.metadata.PackageNotFoundError:

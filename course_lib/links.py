@@ -41,13 +41,28 @@ def colab(slug, path):
     return f"https://colab.research.google.com/github/{slug}/blob/main/{path}"
 
 
+def kaggle(slug, path):
+    """The address that opens a notebook of the repository in Kaggle."""
+    return f"https://www.kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/main/{path}"
+
+
+def binder(slug, path):
+    """The address that opens a notebook of the repository on Binder."""
+    return f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}"
+
+
+def codespaces(slug):
+    """The address that opens the repository in a GitHub Codespace."""
+    return f"https://codespaces.new/{slug}"
+
+
 def badge(slug, path):
     """The Markdown of a notebook's Colab badge."""
     return f"[![Open in Colab]({BADGE})]({colab(slug, path)})"
 
 
 def install_line(slug):
-    """The line with which a notebook installs the course on Colab."""
+    """The line with which a notebook installs the course on Colab and Kaggle."""
     return f'%pip install --quiet "course-lib @ git+https://github.com/{slug}"'
 
 
@@ -61,7 +76,8 @@ def mentions(text, slug):
     """All addresses of `slug` in a text, as a compiled pattern's matches."""
     # The name ends here: before `.git`, a sentence's full stop or anything that no name contains.
     end = r"(?=\.git\b(?![.-]\w)|\.*(?![\w.-]))"
-    return list(re.finditer(rf"((?<![\w.-])github\.com[/:]|/github/){re.escape(slug)}{end}", text))
+    before = r"(?<![\w.-])(?:github\.com[/:]|mybinder\.org/v2/gh/|codespaces\.new/)|/github/"
+    return list(re.finditer(rf"({before}){re.escape(slug)}{end}", text))
 
 
 def rewrite(root, new):

@@ -10,6 +10,8 @@ import dataclasses
 import functools
 import gc
 import importlib.metadata
+import importlib.util
+import json
 import numbers
 import os
 import pathlib
@@ -18,6 +20,8 @@ import sys
 import tempfile
 
 BACKENDS = ("tensorflow", "jax")
+# Variables that name files or folders of the course.
+PATHS = ("COURSE_CACHE", "COURSE_IMDB", "COURSE_PROGRESS", "COURSE_WEIGHTS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +70,7 @@ def setup(seed=0, precision=None):
     Seeds Python, NumPy and Keras and asks for deterministic operations; chooses the precision by device
     (`mixed_bfloat16` on a TPU and on a GPU of compute capability 8.0 or more, `mixed_float16` on a GPU of 7.0
     or more, else `float32`); spreads training over all devices of one kind; silences the start-up messages of
-    TensorFlow; sets the course's matplotlib style.
+    TensorFlow; sets the course's matplotlib style, and Keras's own defaults where `keras.json` has others.
 
     Args:
         seed: Any integer from 0 to 2**32 - 1.
@@ -76,21 +80,24 @@ def setup(seed=0, precision=None):
         An `Environment`.
 
     Raises:
-        ValueError: If `seed`, `precision` or the Keras backend is not usable.
+        ValueError: If `seed`, `precision`, the Keras backend or a `COURSE_` variable is not usable.
     """
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: seed={seed!r}")
     seed = int(seed)
-    quiet_logs()
-    with hidden_stderr():
-        import keras
-
-        backend = keras.backend.backend()
-        if backend not in BACKENDS:
+    for name in PATHS:
+        if (named := os.environ.get(name)) and not pathlib.Path(named).expanduser().is_absolute():
             raise ValueError(
-                f"The lessons run with Keras on TensorFlow or JAX: set KERAS_BACKEND to one of {BACKENDS} "
-                f"before Python starts. Received: {backend!r}"
+                f"{name} must be an absolute path, because each notebook starts in its own folder. "
+                f"Received: {named!r}"
             )
+    keras = import_keras()
+    backend = keras.backend.backend()
+    with hidden_stderr():
+        # The lessons were written and measured with these; a learner's own keras.json may say otherwise.
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_image_data_format("channels_last")
         keras.utils.set_random_seed(seed)  # Imports TensorFlow on any backend.
         device, names, capability = devices(backend)
     chosen = default_precision(device, capability) if precision is None else precision
@@ -124,6 +131,80 @@ def setup(seed=0, precision=None):
     )
     print(environment)
     return environment
+
+
+class KerasSettingsError(ValueError):
+    """Keras is set up for something that lessons do not run on; the message says what to do.
+
+    Attributes:
+        problem: What is wrong.
+        remedy: What to do.
+    """
+
+    def __init__(self, problem, remedy):
+        super().__init__(f"{problem} {remedy}")
+        self.problem, self.remedy = problem, remedy
+
+
+def import_keras():
+    """Imports Keras without its libraries' messages, unless it is set up for another backend.
+
+    Returns:
+        The module.
+
+    Raises:
+        KerasSettingsError: If the lessons do not run on the backend, it is not installed, or Keras refuses
+            its settings. The backend is looked at first, because Keras cannot be imported on one that is not
+            installed.
+    """
+    backend, where = _keras_backend()
+    known = backend in BACKENDS
+    if not known or not (backend in sys.modules or importlib.util.find_spec(backend)):
+        remedy = "export KERAS_BACKEND=tensorflow before Python starts."
+        if where == "KERAS_BACKEND":
+            remedy = "Unset KERAS_BACKEND, or set it to tensorflow or jax, before Python starts."
+        elif where:
+            remedy = f"Correct {where}, or {remedy}"
+        problem = f"Keras is set to run on {backend!r}{f' by {where}' if where else ''}, "
+        problem += "which is not installed." if known else f"and the lessons run on one of {BACKENDS}."
+        raise KerasSettingsError(problem, remedy)
+    quiet_logs()
+    with hidden_stderr():
+        try:
+            import keras
+        except ValueError as error:
+            path = keras_settings()
+            if path.is_file():
+                raise KerasSettingsError(
+                    f"Keras does not accept {path}: {error}", "Correct or remove that file."
+                ) from error
+            raise
+    return keras
+
+
+def _keras_backend():
+    """The backend that Keras has or will have, and the variable or file that chose it, None for neither."""
+    named = os.environ.get("KERAS_BACKEND")
+    if "keras" in sys.modules:
+        import keras
+
+        return keras.backend.backend(), "KERAS_BACKEND" if named else None
+    if named:
+        return named, "KERAS_BACKEND"
+    path = keras_settings()
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # What it cannot read, Keras does without.
+        chosen = json.loads(path.read_text(encoding="utf-8")).get("backend")
+        if chosen is not None:
+            return chosen, str(path)
+    return "tensorflow", None
+
+
+def keras_settings():
+    """The `keras.json` that Keras reads when it is imported; it need not exist."""
+    if (folder := os.environ.get("KERAS_HOME")) is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # noqa: S108
+    return pathlib.Path(folder, "keras.json").expanduser()
 
 
 def default_precision(device, capability=None):
@@ -181,6 +262,11 @@ def _distribute(backend, device, names):
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy([f"{device}:{i}" for i in range(len(names))])
+
+
+def hosted():
+    """Whether this is Colab or Kaggle, where a notebook installs the course itself and `make` has not run."""
+    return "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 
 
 def quiet_logs():

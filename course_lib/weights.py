@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 import tempfile
 
 from course_lib import carriers, runtime
@@ -86,7 +85,8 @@ def find():
     """Finds the weights and checks them.
 
     Looks into the folder named by `COURSE_WEIGHTS`, then the carrier package that `make lab` installs, then
-    the cache that `course fetch weights` fills. On Colab the last is done at once, with a line that says so.
+    the cache that `course fetch weights` fills. On Colab and Kaggle the last is done at once, with a line
+    that says so.
 
     Returns:
         A `Weights`.
@@ -108,7 +108,7 @@ def find():
         return _checked(folder, f"package {carriers.CARRIERS['weights'].package}")
     folder = cache_folder()
     if not (folder / "model.safetensors").is_file():
-        if "google.colab" not in sys.modules:
+        if not runtime.hosted():
             raise WeightsNotFoundError(
                 f"The pretrained weights ({NAME}, 91 MB) are not on this machine.",
                 "With a network: `course fetch weights`, or `make lab`, which installs them. Without: copy "

@@ -82,6 +82,21 @@ def test_version(monkeypatch, capsys):
     assert capsys.readouterr().out == f"course {course_lib.__version__}\n"
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp437", "utf-8"])
+def test_a_terminal_that_lacks_a_character_gets_the_rest(tmp_path, encoding):
+    code = "from course_lib import cli; cli.main()"
+    ours = {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT), "COURSE_CACHE": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code, "progress"],
+        env={**os.environ, **ours}, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    bar = ("░" * 20).encode(encoding, errors="replace").decode(encoding)
+    lines = result.stdout.decode(encoding).splitlines()
+    assert lines[0].startswith(f"attention       {bar} 0 of ")
+    assert lines[-1] == f"(kept in {tmp_path / 'progress.json'})"
+
+
 def test_the_version_stands_once_in_truth():
     import tomllib
 

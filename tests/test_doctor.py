@@ -84,10 +84,12 @@ def test_a_missing_package(monkeypatch):
 @pytest.mark.parametrize("name", ["torch", "numpy", "nonsense"])
 def test_a_backend_that_lessons_do_not_run_on(monkeypatch, name):
     monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)  # As before its import, which would fail.
     line = doctor._backend()
     assert line.status == doctor.PROBLEM
     assert name in line.detail
-    assert "unset KERAS_BACKEND" in line.remedy
+    assert "Unset KERAS_BACKEND" in line.remedy
+    assert doctor._device().remedy == "see Backend"
 
 
 def test_a_backend_named_in_keras_own_settings(monkeypatch):
@@ -96,7 +98,8 @@ def test_a_backend_named_in_keras_own_settings(monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     line = doctor._backend()
-    assert (line.status, line.detail) == (doctor.PROBLEM, "Keras on torch")
+    assert line.status == doctor.PROBLEM
+    assert "'torch'" in line.detail
     assert "KERAS_BACKEND=tensorflow" in line.remedy
 
 
@@ -216,6 +219,9 @@ def test_jupyterlab(monkeypatch):
     versions(monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert doctor._jupyterlab().status == doctor.OK  # On Colab.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert doctor._jupyterlab().status == doctor.OK
 
 
 @pytest.mark.parametrize(
@@ -286,3 +292,29 @@ def test_a_kernel_that_cannot_confine_answers_is_a_warning(monkeypatch):
     assert line.status == doctor.WARNING
     assert "Landlock" in line.detail
     assert "--trust-submissions" in line.remedy
+
+
+def package(folder, name, version):
+    """A folder of packages as `pip install --target` leaves it, with one package that does not import."""
+    (folder / f"{name}-{version}.dist-info").mkdir(parents=True)
+    (folder / f"{name}-{version}.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+    return folder
+
+
+def test_packages_that_pythonpath_brings_are_named_and_the_remedy_is_to_unset_it(monkeypatch, tmp_path):
+    harmless = package(tmp_path / "a", "not_in_the_course", "1.0")
+    monkeypatch.setenv("PYTHONPATH", str(harmless))
+    assert doctor._python().status == doctor.OK
+    other = package(package(tmp_path / "b", "numpy", "1.21.0"), "ml_dtypes", "0.1")
+    monkeypatch.setenv("PYTHONPATH", f"{harmless}:{other}:")
+    line = doctor._python()
+    assert line.status == doctor.PROBLEM
+    assert line.detail.endswith("PYTHONPATH brings other copies of ml-dtypes, numpy")
+    assert line.remedy.startswith("unset PYTHONPATH")
+
+    def crash():
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    assert doctor._guarded("Keras", crash).remedy == line.remedy
+    monkeypatch.delenv("PYTHONPATH")
+    assert doctor._guarded("Keras", crash).remedy == doctor.REINSTALL

@@ -17,7 +17,7 @@ from course_lib import questions
 from course_lib.grading import exercises, feedback
 
 ROOT = pathlib.Path(__file__).parent.parent
-SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*[a-z].ipynb"))
 SOURCE = '''def double(x):
     """Return twice `x`."""
     ### BEGIN SOLUTION
@@ -38,7 +38,9 @@ def cells(path, key):
 
 def test_there_is_a_solution_for_every_lesson_with_questions():
     assert [path.stem[3:] for path in SOLUTIONS] == sorted(questions.topics(), key=_number)
-    assert sorted(path.name for path in (ROOT / "exercises").glob("*.ipynb")) == [p.name for p in SOLUTIONS]
+    assert sorted(path.name for path in (ROOT / "exercises").glob("*[a-z].ipynb")) == [
+        p.name for p in SOLUTIONS
+    ]
 
 
 def _number(word):

@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +21,8 @@ def clone(folder, slug=SLUG, line_end="\n"):
     readme = [
         f"# Course, {links.badge(slug, 'notebooks/01_attention.ipynb')}",
         f"git clone https://github.com/{slug}.git or git@github.com:{slug}.git, or read https://github.com/{slug}.",
+        f"{links.kaggle(slug, 'notebooks/00_welcome.ipynb')}, [a Codespace]({links.codespaces(slug)})",
+        f"[Binder]({links.binder(slug, 'notebooks/00_welcome.ipynb')}) and ({links.codespaces(slug)}).",
         f"Not it: https://github.com/{slug}-extra https://github.com/{slug}2 https://github.com/{slug}.io",
         f"Nor: https://github.com/x{slug} https://github.com/other/{slug} https://mygithub.com/{slug} {slug}",
     ]
@@ -49,9 +52,14 @@ def disagreements(root):
             wrong.append(f"{path.name}: {installs} is not the one install line")
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    opened = "colab.research.google.com/github/"
+    opened = {
+        "colab.research.google.com/github/": links.colab(slug, "notebooks/"),
+        "kaggle.com/kernels/welcome": links.kaggle(slug, "notebooks/"),
+        "mybinder.org/": links.binder(slug, "notebooks/"),
+        "codespaces.new/": links.codespaces(slug),
+    }
     for line in text.splitlines():
-        if line.count(opened) != line.count(links.colab(slug, "notebooks/")):
+        if any(line.count(host) != line.count(address) for host, address in opened.items()):
             wrong.append(f"README.md: {line}")
     return wrong
 
@@ -64,12 +72,55 @@ def test_every_address_in_this_repository_agrees_with_pyproject():
 
 
 def test_the_readme_has_a_badge_for_every_lesson():
-    lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    lessons = sorted((ROOT / "notebooks").glob("*[a-z].ipynb"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     if not lessons or not readme:
         pytest.skip("there is no lesson or no README yet")
     for path in lessons:
         assert links.colab(SLUG, f"notebooks/{path.name}") in readme, path.name
+
+
+def test_the_readme_opens_the_first_lesson_wherever_it_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for address in (links.kaggle, links.binder):
+        assert f"]({address(SLUG, 'notebooks/00_welcome.ipynb')})" in readme
+    assert f"]({links.codespaces(SLUG)})" in readme
+
+
+def set_up_cells():
+    """The second cell of every notebook, by path."""
+    paths = [
+        path
+        for folder in ("notebooks", "solutions", "exercises")
+        for path in (ROOT / folder).glob("*[a-z].ipynb")
+    ]
+    return {
+        path: "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][1]["source"]) for path in paths
+    }
+
+
+def test_every_notebook_is_set_up_by_the_same_cell():
+    cells = set_up_cells()
+    assert len(cells) > 20
+    assert len(set(cells.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "installs"), [("Colab", True), ("Kaggle", True), ("a clone", False), ("Binder", False)]
+)
+def test_the_set_up_cell_installs_where_nothing_else_does(monkeypatch, place, installs):
+    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+    monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+    if place == "Colab":
+        monkeypatch.setitem(sys.modules, "google.colab", object())
+    if place == "Kaggle":
+        monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    (source,) = set(set_up_cells().values())
+    lines = source.partition("from course_lib")[0].replace(links.install_line(SLUG), "done.append(place)")
+    done = []
+    exec(lines, {"done": done, "place": place})  # Our own file, with the installation replaced.
+    assert done == [place] * installs
+    assert runtime.hosted() == installs  # So that weights and reviews are fetched where nobody ran `make`.
 
 
 def test_no_file_that_is_not_rewritten_names_the_repository():
@@ -161,7 +212,11 @@ def test_to_a_fork_and_back_restores_every_byte(tmp_path, fork, line_end):
     readme = (root / "README.md").read_bytes().decode()
     assert f"https://github.com/{fork}.git" in readme
     assert f"git@github.com:{fork}.git" in readme
-    assert readme.split(line_end)[2:] == before[root / "README.md"].decode().split(line_end)[2:]
+    assert disagreements(root) == []
+    assert links.kaggle(fork, "notebooks/00_welcome.ipynb") in readme
+    assert links.binder(fork, "notebooks/00_welcome.ipynb") in readme
+    assert readme.count(links.codespaces(fork)) == 2
+    assert readme.split(line_end)[4:] == before[root / "README.md"].decode().split(line_end)[4:]
 
     links.rewrite(root, SLUG)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
@@ -234,6 +289,11 @@ def test_an_interrupted_rewrite_can_be_run_again(tmp_path, monkeypatch):
         ("github.com/a/course.github", 0),
         ("github.com/b/a/course", 0),
         ("notgithub.com/a/course", 0),
+        ("https://mybinder.org/v2/gh/a/course/main?urlpath=lab", 1),
+        ("https://mybinder.org/v2/gl/a/course/main", 0),
+        ("https://codespaces.new/a/course", 1),
+        ("https://codespaces.new/a/course-extra", 0),
+        ("welcome?src=https://github.com/a/course/blob/main/x.ipynb", 1),
     ],
 )
 def test_mentions(text, count):

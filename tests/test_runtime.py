@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import types
@@ -122,8 +123,60 @@ def test_a_backend_that_the_lessons_do_not_run_on_is_refused(monkeypatch):
     import keras
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with pytest.raises(ValueError, match=r"set KERAS_BACKEND to one of .*Received: 'torch'"):
+    with pytest.raises(ValueError, match=r"run on 'torch', and .* KERAS_BACKEND=tensorflow before"):
         runtime.setup()
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "said"),
+    [
+        ({"KERAS_BACKEND": "torch"}, None, "run on 'torch' by KERAS_BACKEND, and the .* Unset KERAS_BACKEND"),
+        ({"KERAS_BACKEND": "banana"}, None, "run on 'banana' by KERAS_BACKEND"),
+        (
+            {},
+            {"backend": "torch"},
+            r"run on 'torch' by .*/keras\.json, and .* Correct .*keras\.json, or export",
+        ),
+        ({}, {"floatx": "float8"}, r"does not accept .*/keras\.json: Invalid `floatx`.* Correct or remove"),
+        ({"BLOCK": "jax", "KERAS_BACKEND": "jax"}, None, "by KERAS_BACKEND, which is not installed. Unset"),
+        ({"COURSE_CACHE": "cache"}, None, "COURSE_CACHE must be an absolute path.*Received: 'cache'"),
+        ({"COURSE_IMDB": "../aclImdb"}, None, "COURSE_IMDB must be an absolute path"),
+    ],
+)
+def test_what_lessons_do_not_run_on_is_refused_before_keras_is_imported(tmp_path, variables, settings, said):
+    if settings:
+        (tmp_path / "keras.json").write_text(json.dumps(settings))
+    code = """
+import importlib.util, os, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == os.environ.get("BLOCK") else found(name)
+from course_lib import runtime
+try:
+    runtime.setup()
+except ValueError as error:
+    print(error)
+"""
+    result = run_python(code, KERAS_HOME=str(tmp_path), **variables)
+    assert result.returncode == 0, result.stderr
+    assert re.search(said, result.stdout), result.stdout
+
+
+def test_keras_of_a_learners_own_settings_computes_as_the_lessons_do(tmp_path):
+    settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 1e-3}
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "tensorflow", **settings}))
+    code = """
+from course_lib import runtime
+runtime.setup()
+import keras
+print(keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon())
+print(keras.layers.MaxPooling2D()(keras.ops.ones((1, 4, 6, 3))).shape, keras.ops.ones(1).dtype)
+"""
+    result = run_python(code, KERAS_HOME=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-2:] == [
+        "channels_last float32 1e-07",
+        "(1, 2, 3, 3) <dtype: 'float32'>",
+    ]
 
 
 @pytest.mark.parametrize(

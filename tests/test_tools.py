@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import pathlib
 import re
@@ -11,9 +12,11 @@ import threading
 import time
 
 import matplotlib.pyplot as plt
+import nbconvert
 import nbformat
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -464,3 +467,203 @@ def test_pieces_of_a_stream_are_joined():
         ("stderr", "c"),
         ("stdout", "d"),
     ]
+
+
+# Makefile and setup.sh, on stand-ins for Python: nothing is installed
+
+STAND_IN = """#!/bin/sh
+case "$1" in
+--version) echo "Python {version}"; exit ;;
+-c) case "$2" in *sys.version_info*) exit {unfit} ;; esac; exit ;;
+esac
+printf '%s\\n' "$PATH" >path
+printf '%s\\n' "$*" >>arguments
+printf '%s' "$COURSE_CACHE|$COURSE_IMDB" >variables
+[ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "{good}" .venv/bin/python; }}
+"""
+
+
+def stand_in(path, version, good=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfit = int(not (3, 11) <= tuple(map(int, version.split("."))) <= (3, 13))
+    path.write_text(STAND_IN.format(version=version, unfit=unfit, good=good))
+    path.chmod(0o755)
+    return path
+
+
+def small_clone(root):
+    """What `make lab` needs of a clone."""
+    for name in ("requirements.lock", "pyproject.toml", "course_lib/carriers.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("uv==1.0\n    # via course\n")
+    (root / "tools").mkdir()
+    for name in ("Makefile", "tools/setup.sh"):
+        (root / name).write_bytes((TOOLS.parent / name).read_bytes())
+    return root
+
+
+def make(root, *arguments, **environment):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "MAKE"))}
+    return subprocess.run(
+        ["make", "--silent", *arguments], cwd=root, env={**kept, **environment}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_wrong_python_is_named_and_leaves_nothing(tmp_path):
+    root, old = small_clone(tmp_path / "clone"), stand_in(tmp_path / "python3.10", "3.10")
+    result = make(root, "setup", PYTHON=str(old))
+    assert result.returncode != 0
+    assert f"needs Python 3.11, 3.12 or 3.13, and {old} is Python 3.10" in result.stderr
+    assert "unset PYTHON" in result.stderr
+    assert "make PYTHON=" in result.stderr
+    assert not (root / ".venv").exists()
+    assert "none that runs" in make(root, "setup", f"PYTHON={tmp_path / 'missing'}").stderr
+
+
+@pytest.mark.parametrize("here", ["3.10", "3.14", "gone", "without pip", "3.12"])
+def test_a_venv_that_does_not_fit_is_made_anew(tmp_path, here):
+    root = small_clone(tmp_path / "clone")
+    good = stand_in(tmp_path / "python3.13", "3.13")
+    new = stand_in(tmp_path / "bin" / "python3.13", "3.13", good=good)
+    python = stand_in(root / ".venv/bin/python", here if here[0] == "3" else "3.12")
+    if here == "gone":
+        python.unlink()
+        python.symlink_to(tmp_path / "usr/bin/python3.12")
+    if here == "without pip":
+        python.write_text(
+            STAND_IN.format(version="3.12", unfit=0, good="").replace("-c)", "-c) exit 1 ;; -x)")
+        )
+    before = python.read_text() if here != "gone" else None
+    result = make(root, "setup", PYTHON=str(new))
+    assert result.returncode == 0, result.stderr
+    assert (root / ".venv/.ready").is_file()
+    assert ("Making .venv with Python 3.13" in result.stdout) == (here != "3.12")
+    assert (python.read_text() == before) == (here == "3.12")
+
+
+def test_a_ready_venv_whose_python_went_away_is_made_anew(tmp_path):
+    root = small_clone(tmp_path / "clone")
+    good = stand_in(tmp_path / "python3.13", "3.13")
+    new = stand_in(tmp_path / "bin" / "python3.13", "3.13", good=good)
+    assert make(root, "setup", PYTHON=str(new)).returncode == 0
+    assert make(root, "setup", PYTHON=str(new)).stdout == ""
+    (root / ".venv/bin/python").unlink()
+    assert "Making .venv" in make(root, "setup", PYTHON=str(new)).stdout
+
+
+ODD = [
+    "plain",
+    "a b",
+    "$HOME",
+    "`touch bad`",
+    'quo"te',
+    "apo's",
+    "a;touch bad",
+    "$(touch bad)",
+    "ünï",
+    "100%",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_shell_does_not_read_the_folders_name(tmp_path, name):
+    root = small_clone(tmp_path / name)
+    stand_in(root / ".venv/bin/python", "3.12")
+    (root / ".venv/.ready").touch()
+    result = make(root, "lab", COURSE_CACHE="my $cache", COURSE_IMDB="/data/of $mine")
+    assert result.returncode == 0, result.stderr
+    assert (root / "path").read_text().split(":")[0] == str(root / ".venv/bin")
+    assert f"--ServerApp.root_dir={root} --LabApp" in (root / "arguments").read_text()
+    # Relative to where make runs, so that a kernel in notebooks/ means the same.
+    assert (root / "variables").read_text() == f"{root}/my $cache|/data/of $mine"
+    assert not list(tmp_path.rglob("bad"))
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("", ""),
+        ("~/cache", "~/cache"),
+        ("/a/b c", "/a/b c"),
+        ("../x", "{root}/../x"),
+        ("a, b", "{root}/a, b"),
+    ],
+)
+def test_a_relative_folder_on_makes_command_line_is_made_absolute(tmp_path, given, seen):
+    root = small_clone(tmp_path / "clone")
+    stand_in(root / ".venv/bin/python", "3.12")
+    (root / ".venv/.ready").touch()
+    assert make(root, "lab", f"COURSE_CACHE={given}").returncode == 0
+    assert (root / "variables").read_text() == seen.format(root=root) + "|"
+
+
+# Where others set the course up: Binder, Codespaces
+
+
+def make_targets(text):
+    """The targets that a text calls make for, and those that there are."""
+    known = re.findall(r"^([a-z-]+):", (TOOLS.parent / "Makefile").read_text(encoding="utf-8"), re.M)
+    return re.findall(r"\bmake ([a-z-]+)", text), known
+
+
+def test_a_codespace_is_set_up_by_make_on_a_supported_python():
+    settings = json.loads((TOOLS.parent / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    used, known = make_targets(settings["postCreateCommand"])
+    assert used
+    assert set(used) <= set(known)
+    assert re.fullmatch(r"mcr\.microsoft\.com/devcontainers/python:3\.1[123]", settings["image"])
+    here = "${containerWorkspaceFolder}/.venv/bin"
+    assert (
+        settings["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == f"{here}/python"
+    )
+    assert settings["remoteEnv"]["PATH"].startswith(f"{here}:")
+    for name in settings["customizations"]["codespaces"]["openFiles"]:
+        assert (TOOLS.parent / name).is_file()
+
+
+def test_binder_and_conda_start_from_the_same_python():
+    files = [TOOLS.parent / ".binder/environment.yml", TOOLS.parent / "environment.yml"]
+    binder, conda = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in files)
+    assert binder["dependencies"] == conda["dependencies"]
+    assert binder["channels"] == conda["channels"]
+
+
+def test_binders_kernel_is_that_of_the_lock(tmp_path):
+    script = TOOLS.parent / ".binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    used, known = make_targets(script.read_text(encoding="utf-8"))
+    assert used == ["setup"]
+    assert "setup" in known
+    (tmp_path / "make").write_text("#!/bin/sh\n")  # It is set up already: .venv is the one that tests run in.
+    (tmp_path / "make").chmod(0o755)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "conda" / "bin").mkdir(parents=True)
+    variables = {"NB_PYTHON_PREFIX": str(tmp_path / "conda"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", script], cwd=tmp_path, env={**os.environ, **variables}, check=True, timeout=60)
+    spec = json.loads((tmp_path / "conda/share/jupyter/kernels/python3/kernel.json").read_text())
+    prefix = subprocess.check_output(
+        [spec["argv"][0], "-c", "import sys; print(sys.prefix)"], text=True
+    ).strip()
+    assert os.path.realpath(prefix) == os.path.realpath(sys.prefix)
+    assert (tmp_path / "conda/bin/course").readlink() == tmp_path / ".venv/bin/course"
+
+
+# What notebooks say of their language
+
+
+def test_every_notebook_names_its_language_as_the_tools_write_it():
+    paths = [
+        path
+        for name in ("notebooks", "solutions", "exercises")
+        for path in (TOOLS.parent / name).glob("*.ipynb")
+    ]
+    assert len(paths) > 20
+    for path in paths:
+        assert read(path).metadata == nb.METADATA, path
+
+
+def test_a_notebook_of_the_tools_becomes_a_python_script(paths):
+    text, resources = nbconvert.ScriptExporter().from_filename(str(paths[1]))
+    assert resources["output_extension"] == ".py"
+    compile(text, "lesson.py", "exec")  # Magics included.

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import nb
 import nbclient
 import nbformat
 import pictures
@@ -52,7 +53,7 @@ def execute(path, timeout=900):
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = tidy(cell.outputs)
-    book.metadata["language_info"] = {"name": "python"}
+    book.metadata["language_info"] = nb.LANGUAGE
     return book
 
 

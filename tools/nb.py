@@ -15,6 +15,17 @@ import sys
 
 import nbformat
 
+# As a kernel would write it, without the version, which varies. nbconvert takes a script's suffix from here.
+LANGUAGE = {
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": LANGUAGE,
+}
 HEAD = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?: tags=(?P<tags>\S+))?\s*$")
 
 
@@ -46,11 +57,7 @@ def to_ipynb(script, notebook):
     for cell in old:
         unused[cell.cell_type, cell.source].append(cell)
     ids = {cell.id for cell in old}
-    book = nbformat.v4.new_notebook()
-    book.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    book = nbformat.v4.new_notebook(metadata=METADATA)
     number = 0
     for kind, tags, source in read_script(script.read_text(encoding="utf-8")):
         same = unused[kind, source]

@@ -34,7 +34,7 @@ def running(book):
 def main():
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in sorted((ROOT / "notebooks").glob("*[a-z].ipynb")):
         book = nbformat.read(path, as_version=4)
         found = minutes(book)
         first = book.cells[0]

