@@ -495,6 +495,20 @@ FORBIDDEN = {
     "outlive the grader": "call('prctl', 1, 0, 0, 0, 0)",
     "the table of 32-bit pointers": "call(0x40000000 + 39)",
     "watch files": "call('inotify_add_watch', 0, b'SENTINEL', 2)",
+    "watch a folder": "import fcntl; fcntl.fcntl(os.open('.', os.O_RDONLY), fcntl.F_NOTIFY, 2)",
+    "have others wait for a file": (
+        "import fcntl; open('a', 'w').close(); fcntl.fcntl(os.open('a', 0), fcntl.F_SETLEASE, fcntl.F_WRLCK)"
+    ),
+    "take the account's memory for pipes": "import fcntl; fcntl.fcntl(os.pipe()[1], 1031, 1 << 18)",
+    "change a file's flags": "control(0x40086602)",
+    "change a file's extended flags": "control(0x401C5820)",
+    "change a file's version": "control(0x40087602)",
+    "share another file's blocks": "control(0x40049409)",
+    "type on a terminal": "control(0x5412)",
+    "asynchronous reading and writing": "call('io_setup', 1, ctypes.byref(ctypes.c_ulong()))",
+    "memory that grows by itself": "mapped(0x100)",
+    "the machine's large pages": "mapped(0x40000)",
+    "a core of its own": "call('prctl', 62, 1, 0, 0, 0)",
 }
 PREAMBLE = """
 import ctypes, os, platform, sys
@@ -504,7 +518,7 @@ NUMBERS = {
     "shmget": (29, 194), "mq_open": (240, 180), "unshare": (272, 97), "mount": (165, 40), "bpf": (321, 280),
     "clone": (56, 220),
     "perf_event_open": (298, 241), "keyctl": (250, 219), "userfaultfd": (323, 282), "prctl": (157, 167),
-    "inotify_add_watch": (254, 27),
+    "inotify_add_watch": (254, 27), "io_setup": (206, 0),
 }
 def refused(status):
     if status: raise PermissionError(status)
@@ -513,6 +527,12 @@ def call(name, *arguments):
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, *arguments) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def control(request):
+    import fcntl
+    fcntl.ioctl(os.open('a', os.O_RDONLY | os.O_CREAT), request, bytes(64))
+def mapped(flag):
+    import mmap
+    mmap.mmap(-1, 1 << 21, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | flag)
 """
 
 
@@ -840,6 +860,45 @@ HOSTILE = {
     ),
     "a large array": ("def solve(x):\n    return np.zeros(1 << 24)", {"answered"}),
     "a broadcast array": ("def solve(x):\n    return np.broadcast_to(1.0, (10 ** 6, 10 ** 6))", {"answered"}),
+    "names that are no text": (
+        """
+            import ctypes, threading, time
+            def rest():
+                ctypes.CDLL(None).prctl(15, b"\\xfe")
+                time.sleep(1)
+            def solve(x):
+                ctypes.CDLL(None).prctl(15, b"\\xff\\n) R 1")
+                threading.Thread(target=rest, daemon=True).start()
+                open(b"\\xff", "w").close()
+                time.sleep(0.2)
+                return np.zeros(3)
+        """,
+        {"answered"},
+    ),
+    "results taken back": (
+        """
+            import os
+            def solve(x):
+                taken = os.open("/proc/self/fd/3", os.O_RDONLY)
+                while True:
+                    os.write(3, b"A")
+                    os.read(taken, 1)
+        """,
+        {"malformed", "timed out", "forbidden"},
+    ),
+    "timers without end": (
+        """
+            import ctypes, os, platform
+            def solve(x):
+                number = {"x86_64": 222, "aarch64": 107}[platform.machine()]
+                libc = ctypes.CDLL(None, use_errno=True)
+                for _ in range(1000):
+                    if libc.syscall(number, 0, None, ctypes.byref(ctypes.c_int())) < 0:
+                        raise OSError(ctypes.get_errno(), "no more")
+                return np.zeros(3)
+        """,
+        {"crashed"},
+    ),
     "garbage on every descriptor": (
         """
             import os
@@ -1026,10 +1085,23 @@ def test_an_exception_of_a_huge_kind_and_message_is_cut(box):
 def test_a_submission_leaves_nothing_in_memory_for_the_next(box):
     marker = "MARKED-" + "BY-ANOTHER"
     calls = [(np.frombuffer(marker.encode() * 1000, "uint8"),)]
-    box.run([task(f"# {marker}\ndef solve(x):\n    return [{marker!r}] * 1000", calls=calls)])
+    first = f"""
+        import ctypes, os, time, warnings
+        open({marker!r}, "w").write({marker!r})
+        ctypes.CDLL(None).prctl(15, b"MARKED-BY-ANOTH")  # A name has 15 bytes.
+        os.write(2, b"{marker} " * 1000)
+        def solve(x):
+            warnings.warn({marker!r})
+            time.sleep(0.2)
+            if len(x) == 1:
+                raise ValueError({marker!r})
+            return [{marker!r}] * 1000
+    """
+    box.run([task(first, calls=[*calls, (np.zeros(1),)])])
+    box.run([task(f"{textwrap.dedent(first)}\nos._exit(1)")])
     source = """
         import os, re
-        pattern = re.compile(b"[M]ARKED-BY-ANOTHE[R]")
+        pattern = re.compile(b"[M]ARKED-BY-ANOT[H]")
         def solve(x):
             found, seen = 0, 0
             with open("/proc/self/maps") as maps:
@@ -1252,9 +1324,9 @@ def reader_of(data):
     end, start = os.pipe()
     os.write(start, data)
     os.close(start)
-    reader = frames.Reader(end, Limits())
-    reader.deadline = time.monotonic() + 30
-    return reader
+    clock = frames.Clock(os.getpid())
+    clock.start(30)
+    return frames.Reader(end, Limits(), clock)
 
 
 @pytest.mark.parametrize("name", SENT)
