@@ -1,5 +1,6 @@
 """The sandbox: honest answers, failures, and hostile ones, after each of which an honest one is right."""
 
+import concurrent.futures
 import contextlib
 import io
 import os
@@ -224,6 +225,34 @@ def test_tensorflow_and_keras_answers(framework_box):
 
 
 @confined
+def test_answers_that_use_the_libraries_as_learners_do(framework_box):
+    source = """
+        import concurrent.futures, locale, threading, warnings, zoneinfo
+        import matplotlib.pyplot as plt
+        import scipy.linalg
+        import sklearn.linear_model
+        def solve(x):
+            warnings.warn("a warning")
+            np.exp(1000 * x)
+            fig, ax = plt.subplots()
+            ax.plot(x[0])
+            fig.savefig("plot.png")
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                squares = list(pool.map(lambda row: row @ row, x))
+            threading.Thread(target=print, args=(x,)).start()
+            locale.setlocale(locale.LC_ALL, "")
+            zoneinfo.ZoneInfo("Europe/Berlin")
+            sklearn.linear_model.LinearRegression(n_jobs=2).fit(x, x[:, 0]).predict(x)
+            print(keras.Sequential([keras.layers.Dense(1)])(x), open("plot.png", "rb").read(4))
+            x @ np.ones((3, 500)) @ np.ones((500, 500))
+            return scipy.linalg.norm(squares)
+    """
+    (outcome,) = framework_box.run([task(source, 120.0, calls=[(np.ones((2, 3)),)])])
+    assert (outcome.status, outcome.message) == ("answered", "")
+    np.testing.assert_allclose(outcome.outputs[0][0], 3 * np.sqrt(2))
+
+
+@confined
 @pytest.mark.parametrize(
     "source",
     [
@@ -344,6 +373,38 @@ def test_a_dead_warm_process_is_replaced(box):
     for _ in range(2):
         os.kill(box._process.pid, signal.SIGKILL)
         assert right(box.run([task(HONEST)])[0])
+
+
+def test_a_keeper_that_dies_is_replaced(box):
+    warm = psutil.Process(box._process.pid)
+
+    def kill():
+        wait_for(lambda: len(warm.children(recursive=True)) == 2)
+        keeper, child = warm.children(recursive=True)
+        keeper.kill()
+        wait_for(lambda: ended(child))
+
+    source = "import time\ntime.sleep(1)\n" + HONEST
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        killed = pool.submit(kill)
+        assert right(box.run([task(source)])[0])
+        killed.result()
+    assert box._process.pid != warm.pid
+
+
+def test_a_warm_process_that_dies_while_it_starts_is_replaced(tmp_path, monkeypatch):
+    mark, program = tmp_path / "mark", tmp_path / "worker.py"
+    program.write_text(f"""
+import os, runpy
+if not os.path.exists({str(mark)!r}):
+    open({str(mark)!r}, "w").close()
+    os.kill(os.getpid(), 9)
+runpy.run_path({worker.__file__!r}, run_name="__main__")
+""")
+    monkeypatch.setattr(worker, "__file__", str(program))
+    with Sandbox(confined=False, frameworks=False) as free:
+        assert mark.exists()
+        assert right(free.run([task(HONEST)])[0])
 
 
 def test_a_grader_that_cannot_start_is_an_error_not_a_mark(tmp_path, monkeypatch):
@@ -1127,6 +1188,78 @@ def test_a_submission_leaves_nothing_in_memory_for_the_next(box):
         assert outcome.status == "forbidden"
 
 
+def test_an_answer_is_not_late_because_others_have_the_processor(box):
+    core = min(os.sched_getaffinity(0))
+    warm = psutil.Process(box._process.pid)
+    before = warm.cpu_affinity()
+    rest = "\ndef solve(x):\n    return (x @ x.T).sum(axis=0)"
+    works = "import time\nwhile time.process_time() < 0.6: pass" + rest
+    with contextlib.ExitStack() as stack:
+        warm.cpu_affinity([core])
+        stack.callback(warm.cpu_affinity, before)
+        for _ in range(3):
+            # Each in a session of its own: the scheduler may share processors by session.
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+            stack.callback(busy.wait)
+            stack.callback(busy.kill)
+            psutil.Process(busy.pid).cpu_affinity([core])
+        (outcome,) = box.run([task(works, 1.0)])
+        assert right(outcome)
+        assert outcome.seconds > 1.0
+        assert box.run([task("import time\ntime.sleep(1000)", 1.0)])[0].status == "timed out"
+        assert box.run([task("while True: pass", 0.3)])[0].status == "timed out"
+
+
+def test_memory_is_counted_when_the_first_thread_has_ended(outside):
+    source = """
+        import ctypes, platform, threading, time
+        def work():
+            time.sleep(0.2)
+            kept = np.ones(60 << 20)
+            time.sleep(1000)
+        def solve(x):
+            threading.Thread(target=work).start()
+            ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
+    """
+    with Sandbox(frameworks=False, limits=Limits(resident=300 << 20)) as small:
+        assert attacked(small, source, outside, 10.0).status == "out of memory"
+
+
+def test_another_pythons_packages_cannot_be_read(tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    places = ["python3.12/dist-packages", "venvs/a/lib/python3.13/site-packages", "course", "eggs/a.egg"]
+    for place in places:
+        (shared / place / "course_lib").mkdir(parents=True)
+        (shared / place / "course_lib" / "__init__.py").write_text("found = True")
+    for name in ("libone.so", "deep/libtwo.so.2.1", "python3.12/dist-packages/three.so", "four.so.py"):
+        (shared / name).parent.mkdir(exist_ok=True)
+        (shared / name).write_text("")
+    (shared / "five.so").symlink_to(shared / "course" / "course_lib" / "__init__.py")
+    monkeypatch.setattr(sandbox.confine, "LIBRARIES", (str(shared),))
+    rules = dict(sandbox.confine.readable(ROOT / "course_lib"))
+    found = {os.path.relpath(path, shared): rights for path, rights in rules.items() if str(shared) in path}
+    assert found == {"libone.so": 4, "deep/libtwo.so.2.1": 4}
+
+    grading = tmp_path / "grading"
+    grading.mkdir()
+    for name in ("worker.py", "confine.py"):
+        text = pathlib.Path(worker.__file__).with_name(name).read_text()
+        (grading / name).write_text(text.replace('"/usr/local/lib"', repr(str(shared))))
+    assert str(shared) in (grading / "confine.py").read_text()
+    monkeypatch.setattr(worker, "__file__", str(grading / "worker.py"))
+    source = """
+        import sys
+        def solve(place):
+            sys.path.insert(0, place)
+            import course_lib
+            return course_lib.found
+    """
+    with Sandbox(frameworks=False) as other:
+        calls = [(str(shared / place),) for place in places]
+        (outcome,) = other.run([task(source, calls=calls)])
+    assert outcome.status in ("forbidden", "crashed"), outcome
+
+
 def test_one_folder_does_not_reach_into_another(box):
     source = """
         import os
@@ -1201,8 +1334,18 @@ def test_the_filter_of_each_machine():
     allow, refuse, unknown = confine.ALLOW, confine.REFUSE, confine.UNKNOWN
     thread, shared = 0x10000, 0x21
     for machine, (_, column) in confine.ARCHITECTURES.items():
-        names = ["read", "mmap", "clone", "kill", "prlimit64", "openat", "fcntl", "exit_group"]
-        numbers = [(0, 63), (9, 222), (56, 220), (62, 129), (302, 261), (257, 56), (72, 25), (231, 94)]
+        names = ["read", "mmap", "clone", "kill", "prlimit64", "openat", "fcntl", "exit_group", "ioctl"]
+        numbers = [
+            (0, 63),
+            (9, 222),
+            (56, 220),
+            (62, 129),
+            (302, 261),
+            (257, 56),
+            (72, 25),
+            (231, 94),
+            (16, 29),
+        ]
         call = {name: pair[column] for name, pair in zip(names, numbers, strict=True)}
         expected = {
             (call["read"], 3): allow,
@@ -1221,6 +1364,14 @@ def test_the_filter_of_each_machine():
             (call["openat"], 0, 0, 0o20000000 | os.O_RDWR): refuse,
             (call["fcntl"], 0, 3): allow,
             (call["fcntl"], 0, 8): refuse,
+            (call["fcntl"], 0, 1024): refuse,
+            (call["fcntl"], 0, 1026): refuse,
+            (call["fcntl"], 0, 1030): allow,
+            (call["ioctl"], 0, 0x5401): allow,
+            (call["ioctl"], 0, 0x40086602): refuse,
+            (call["ioctl"], 0, 0x401C5820): refuse,
+            (call["mmap"], 0, 4096, 3, 0x122): refuse,
+            (call["mmap"], 0, 4096, 3, 0x40022): refuse,
             (425,): refuse,
             (434,): refuse,
             (435,): unknown,

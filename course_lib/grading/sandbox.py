@@ -265,8 +265,9 @@ class Sandbox:
             stack.callback(os.close, results)
             stack.callback(lambda: os.close(request) if request is not None else None)
             # Read by another description, whose flags the child cannot set.
-            written = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder))
+            written = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder, delete=False))
             errors = stack.enter_context(open(written.name, "rb", buffering=0))
+            os.unlink(written.name)
             try:
                 child = self._order(
                     {"seconds": submission.processor_time()},
