@@ -75,7 +75,7 @@ def test_what_numpy_writes_arrives(array):
 SIDES = st.sampled_from(
     [0, 1, 2, 3, 255, 2**16, 2**31, 2**32, 10**11, 10**12 - 1, 10**12, 2**62, 2**63, 2**64]
 )
-DESCRIPTIONS = st.builds(
+DESCRIPTIONS = st.sampled_from(["<f8", "<i4", "|b1", "<U3"]) | st.builds(
     "{}{}{}".format,
     st.sampled_from("<>|="),
     st.sampled_from("biufUOSVcmM?"),
@@ -84,9 +84,9 @@ DESCRIPTIONS = st.builds(
 
 
 @examples
-@hypothesis.given(DESCRIPTIONS, st.lists(SIDES, max_size=34), st.binary(max_size=70), st.booleans())
-def test_no_header_is_an_error_of_the_grader(description, shape, payload, fortran):
-    text = f"{{'descr': '{description}', 'fortran_order': {fortran}, 'shape': {tuple(shape)}, }}"
+@hypothesis.given(DESCRIPTIONS, st.lists(SIDES, max_size=34), st.just(b"") | st.binary(max_size=70))
+def test_no_header_is_an_error_of_the_grader(description, shape, payload):
+    text = f"{{'descr': '{description}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     header = text.encode().ljust(117) + b"\n"
     same_as_numpy(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + payload)
 
