@@ -1143,6 +1143,23 @@ def test_an_exception_of_a_huge_kind_and_message_is_cut(box):
     assert len(outcome.message) == 500
 
 
+def test_that_a_child_is_ready_cannot_be_taken_back(box, outside, monkeypatch):
+    original = frames.Reader.frame
+
+    def slow(self, *kinds):
+        if kinds == (worker.READY,):
+            time.sleep(0.2)
+        return original(self, *kinds)
+
+    monkeypatch.setattr(frames.Reader, "frame", slow)
+    source = """
+        import os
+        results = os.open("/proc/self/fd/3", os.O_RDONLY | os.O_NONBLOCK)
+        os.read(results, 1)
+    """
+    assert attacked(box, source, outside).status in ("crashed", "forbidden")
+
+
 def test_a_submission_leaves_nothing_in_memory_for_the_next(box):
     marker = "MARKED-" + "BY-ANOTHER"
     calls = [(np.frombuffer(marker.encode() * 1000, "uint8"),)]

@@ -281,8 +281,8 @@ class Sandbox:
             ended_by = None
             try:
                 clock.start(30)
-                request = _send(request, submission.request(), clock.deadline)
                 reader.frame(worker.READY)
+                request = _send(request, submission.request(), clock.deadline)
                 submission.ready = True
                 submission.read(reader)
             except (frames.EndedError, frames.LateError, frames.MalformedError) as error:

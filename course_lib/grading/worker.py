@@ -11,6 +11,7 @@ which its children can neither import nor read. Two lines lead to the parent:
 Only `pack` and `FormError` are for other modules.
 """
 
+import fcntl
 import gc
 import importlib.util
 import io
@@ -214,7 +215,6 @@ def _serve(entries, results):
     names.update(np=np, math=math)
     names.update({short: sys.modules[long] for short, long in LIBRARIES.items() if long in sys.modules})
     learned = False  # Whether any cell so far used TensorFlow or Keras, whose seeding takes time.
-    results.frame(READY)
     for entry in entries:
         cell = f"<{entry['name']}>"
         source = entry["source"]
@@ -259,13 +259,10 @@ def _child(request, result, errors, folder, order, options):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
-    for source, target in ((null, 0), (null, 1), (errors, 2)):
+    request = fcntl.fcntl(request, fcntl.F_DUPFD, 5)  # Its number may be one of these.
+    for source, target in ((null, 0), (null, 1), (errors, 2), (result, 3), (request, 4)):
         os.dup2(source, target)
-    with open(request, "rb", closefd=False) as file:
-        entries = pickle.load(file)  # noqa: S301 (the parent's)
-    if result != 3:
-        os.dup2(result, 3)
-    os.closerange(4, 65536)
+    os.closerange(5, 65536)
     os.environ.update(HOME=folder, TMPDIR=folder)
     tempfile.tempdir = folder
     os.chdir(folder)
@@ -278,7 +275,11 @@ def _child(request, result, errors, folder, order, options):
             os._exit(1)
         confine.limit_resources(options["limits"], order["seconds"])
         confine.confine(folder, options["rules"])
-    _serve(entries, _Results(3))
+    results = _Results(3)
+    results.frame(READY)  # At which the parent sends the answers, that none takes this back.
+    with open(4, "rb") as file:
+        entries = pickle.load(file)  # noqa: S301 (the parent's)
+    _serve(entries, results)
 
 
 # The warm process.
