@@ -361,11 +361,12 @@ def cache_dir():
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path, private=False):
     """Gives a temporary path beside `path`; a block that ends well renames it to `path`, else it is removed.
 
     Args:
         path: The file to write. Its folder must exist.
+        private: Whether only this account may read it.
 
     Yields:
         A `pathlib.Path` on the same file system.
@@ -376,9 +377,10 @@ def atomic_write(path):
     temporary = pathlib.Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a cache may be shared.
+        if not private:  # As mkstemp makes files; a cache may be shared.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

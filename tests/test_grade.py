@@ -384,6 +384,21 @@ def test_two_runs_into_one_folder_at_a_time_are_refused(fakes, tmp_path):
     assert calls == [(0, 1), (1, 1)]
 
 
+def test_results_and_the_seed_are_nobody_elses(fakes, tmp_path):
+    folder = hand_in(tmp_path / "class", ada=RIGHT)
+    (tmp_path / "there").mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        for output in (tmp_path / "new", tmp_path / "there"):
+            grade.grade([folder], output, gradescope=True)
+            for name in ("run.json", "grades.csv", "results.json", "submissions/ada.json"):
+                assert (output / name).stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "there").stat().st_mode & 0o777 == 0o755
+
+
 def test_missing_layers_are_named_and_refused_unless_submissions_are_trusted(fakes, tmp_path, monkeypatch):
     folder = hand_in(tmp_path / "class", ada=RIGHT)
     opened = []

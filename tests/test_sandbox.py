@@ -1,5 +1,6 @@
 """The sandbox: honest answers, failures, and hostile ones, after each of which an honest one is right."""
 
+import concurrent.futures
 import contextlib
 import io
 import os
@@ -224,6 +225,34 @@ def test_tensorflow_and_keras_answers(framework_box):
 
 
 @confined
+def test_answers_that_use_the_libraries_as_learners_do(framework_box):
+    source = """
+        import concurrent.futures, locale, threading, warnings, zoneinfo
+        import matplotlib.pyplot as plt
+        import scipy.linalg
+        import sklearn.linear_model
+        def solve(x):
+            warnings.warn("a warning")
+            np.exp(1000 * x)
+            fig, ax = plt.subplots()
+            ax.plot(x[0])
+            fig.savefig("plot.png")
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                squares = list(pool.map(lambda row: row @ row, x))
+            threading.Thread(target=print, args=(x,)).start()
+            locale.setlocale(locale.LC_ALL, "")
+            zoneinfo.ZoneInfo("Europe/Berlin")
+            sklearn.linear_model.LinearRegression(n_jobs=2).fit(x, x[:, 0]).predict(x)
+            print(keras.Sequential([keras.layers.Dense(1)])(x), open("plot.png", "rb").read(4))
+            x @ np.ones((3, 500)) @ np.ones((500, 500))
+            return scipy.linalg.norm(squares)
+    """
+    (outcome,) = framework_box.run([task(source, 120.0, calls=[(np.ones((2, 3)),)])])
+    assert (outcome.status, outcome.message) == ("answered", "")
+    np.testing.assert_allclose(outcome.outputs[0][0], 3 * np.sqrt(2))
+
+
+@confined
 @pytest.mark.parametrize(
     "source",
     [
@@ -344,6 +373,38 @@ def test_a_dead_warm_process_is_replaced(box):
     for _ in range(2):
         os.kill(box._process.pid, signal.SIGKILL)
         assert right(box.run([task(HONEST)])[0])
+
+
+def test_a_keeper_that_dies_is_replaced(box):
+    warm = psutil.Process(box._process.pid)
+
+    def kill():
+        wait_for(lambda: len(warm.children(recursive=True)) == 2)
+        keeper, child = warm.children(recursive=True)
+        keeper.kill()
+        wait_for(lambda: ended(child))
+
+    source = "import time\ntime.sleep(1)\n" + HONEST
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        killed = pool.submit(kill)
+        assert right(box.run([task(source)])[0])
+        killed.result()
+    assert box._process.pid != warm.pid
+
+
+def test_a_warm_process_that_dies_while_it_starts_is_replaced(tmp_path, monkeypatch):
+    mark, program = tmp_path / "mark", tmp_path / "worker.py"
+    program.write_text(f"""
+import os, runpy
+if not os.path.exists({str(mark)!r}):
+    open({str(mark)!r}, "w").close()
+    os.kill(os.getpid(), 9)
+runpy.run_path({worker.__file__!r}, run_name="__main__")
+""")
+    monkeypatch.setattr(worker, "__file__", str(program))
+    with Sandbox(confined=False, frameworks=False) as free:
+        assert mark.exists()
+        assert right(free.run([task(HONEST)])[0])
 
 
 def test_a_grader_that_cannot_start_is_an_error_not_a_mark(tmp_path, monkeypatch):
@@ -495,6 +556,20 @@ FORBIDDEN = {
     "outlive the grader": "call('prctl', 1, 0, 0, 0, 0)",
     "the table of 32-bit pointers": "call(0x40000000 + 39)",
     "watch files": "call('inotify_add_watch', 0, b'SENTINEL', 2)",
+    "watch a folder": "import fcntl; fcntl.fcntl(os.open('.', os.O_RDONLY), fcntl.F_NOTIFY, 2)",
+    "have others wait for a file": (
+        "import fcntl; open('a', 'w').close(); fcntl.fcntl(os.open('a', 0), fcntl.F_SETLEASE, fcntl.F_WRLCK)"
+    ),
+    "take the account's memory for pipes": "import fcntl; fcntl.fcntl(os.pipe()[1], 1031, 1 << 18)",
+    "change a file's flags": "control(0x40086602)",
+    "change a file's extended flags": "control(0x401C5820)",
+    "change a file's version": "control(0x40087602)",
+    "share another file's blocks": "control(0x40049409)",
+    "type on a terminal": "control(0x5412)",
+    "asynchronous reading and writing": "call('io_setup', 1, ctypes.byref(ctypes.c_ulong()))",
+    "memory that grows by itself": "mapped(0x100)",
+    "the machine's large pages": "mapped(0x40000)",
+    "a core of its own": "call('prctl', 62, 1, 0, 0, 0)",
 }
 PREAMBLE = """
 import ctypes, os, platform, sys
@@ -504,7 +579,7 @@ NUMBERS = {
     "shmget": (29, 194), "mq_open": (240, 180), "unshare": (272, 97), "mount": (165, 40), "bpf": (321, 280),
     "clone": (56, 220),
     "perf_event_open": (298, 241), "keyctl": (250, 219), "userfaultfd": (323, 282), "prctl": (157, 167),
-    "inotify_add_watch": (254, 27),
+    "inotify_add_watch": (254, 27), "io_setup": (206, 0),
 }
 def refused(status):
     if status: raise PermissionError(status)
@@ -513,6 +588,12 @@ def call(name, *arguments):
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, *arguments) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def control(request):
+    import fcntl
+    fcntl.ioctl(os.open('a', os.O_RDONLY | os.O_CREAT), request, bytes(64))
+def mapped(flag):
+    import mmap
+    mmap.mmap(-1, 1 << 21, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | flag)
 """
 
 
@@ -852,6 +933,45 @@ HOSTILE = {
     ),
     "a large array": ("def solve(x):\n    return np.zeros(1 << 24)", {"answered"}),
     "a broadcast array": ("def solve(x):\n    return np.broadcast_to(1.0, (10 ** 6, 10 ** 6))", {"answered"}),
+    "names that are no text": (
+        """
+            import ctypes, threading, time
+            def rest():
+                ctypes.CDLL(None).prctl(15, b"\\xfe")
+                time.sleep(1)
+            def solve(x):
+                ctypes.CDLL(None).prctl(15, b"\\xff\\n) R 1")
+                threading.Thread(target=rest, daemon=True).start()
+                open(b"\\xff", "w").close()
+                time.sleep(0.2)
+                return np.zeros(3)
+        """,
+        {"answered"},
+    ),
+    "results taken back": (
+        """
+            import os
+            def solve(x):
+                taken = os.open("/proc/self/fd/3", os.O_RDONLY)
+                while True:
+                    os.write(3, b"A")
+                    os.read(taken, 1)
+        """,
+        {"malformed", "timed out", "forbidden"},
+    ),
+    "timers without end": (
+        """
+            import ctypes, os, platform
+            def solve(x):
+                number = {"x86_64": 222, "aarch64": 107}[platform.machine()]
+                libc = ctypes.CDLL(None, use_errno=True)
+                for _ in range(1000):
+                    if libc.syscall(number, 0, None, ctypes.byref(ctypes.c_int())) < 0:
+                        raise OSError(ctypes.get_errno(), "no more")
+                return np.zeros(3)
+        """,
+        {"crashed"},
+    ),
     "garbage on every descriptor": (
         """
             import os
@@ -1035,13 +1155,43 @@ def test_an_exception_of_a_huge_kind_and_message_is_cut(box):
     assert len(outcome.message) == 500
 
 
+def test_that_a_child_is_ready_cannot_be_taken_back(box, outside, monkeypatch):
+    original = frames.Reader.frame
+
+    def slow(self, *kinds):
+        if kinds == (worker.READY,):
+            time.sleep(0.2)
+        return original(self, *kinds)
+
+    monkeypatch.setattr(frames.Reader, "frame", slow)
+    source = """
+        import os
+        results = os.open("/proc/self/fd/3", os.O_RDONLY | os.O_NONBLOCK)
+        os.read(results, 1)
+    """
+    assert attacked(box, source, outside).status in ("crashed", "forbidden")
+
+
 def test_a_submission_leaves_nothing_in_memory_for_the_next(box):
     marker = "MARKED-" + "BY-ANOTHER"
     calls = [(np.frombuffer(marker.encode() * 1000, "uint8"),)]
-    box.run([task(f"# {marker}\ndef solve(x):\n    return [{marker!r}] * 1000", calls=calls)])
+    first = f"""
+        import ctypes, os, time, warnings
+        open({marker!r}, "w").write({marker!r})
+        ctypes.CDLL(None).prctl(15, b"MARKED-BY-ANOTH")  # A name has 15 bytes.
+        os.write(2, b"{marker} " * 1000)
+        def solve(x):
+            warnings.warn({marker!r})
+            time.sleep(0.2)
+            if len(x) == 1:
+                raise ValueError({marker!r})
+            return [{marker!r}] * 1000
+    """
+    box.run([task(first, calls=[*calls, (np.zeros(1),)])])
+    box.run([task(f"{textwrap.dedent(first)}\nos._exit(1)")])
     source = """
         import os, re
-        pattern = re.compile(b"[M]ARKED-BY-ANOTHE[R]")
+        pattern = re.compile(b"[M]ARKED-BY-ANOT[H]")
         def solve(x):
             found, seen = 0, 0
             with open("/proc/self/maps") as maps:
@@ -1065,6 +1215,78 @@ def test_a_submission_leaves_nothing_in_memory_for_the_next(box):
         assert outcome.outputs[0][0][1] > 10 << 20
     else:
         assert outcome.status == "forbidden"
+
+
+def test_an_answer_is_not_late_because_others_have_the_processor(box):
+    core = min(os.sched_getaffinity(0))
+    warm = psutil.Process(box._process.pid)
+    before = warm.cpu_affinity()
+    rest = "\ndef solve(x):\n    return (x @ x.T).sum(axis=0)"
+    works = "import time\nwhile time.process_time() < 0.6: pass" + rest
+    with contextlib.ExitStack() as stack:
+        warm.cpu_affinity([core])
+        stack.callback(warm.cpu_affinity, before)
+        for _ in range(3):
+            # Each in a session of its own: the scheduler may share processors by session.
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+            stack.callback(busy.wait)
+            stack.callback(busy.kill)
+            psutil.Process(busy.pid).cpu_affinity([core])
+        (outcome,) = box.run([task(works, 1.0)])
+        assert right(outcome)
+        assert outcome.seconds > 1.0
+        assert box.run([task("import time\ntime.sleep(1000)", 1.0)])[0].status == "timed out"
+        assert box.run([task("while True: pass", 0.3)])[0].status == "timed out"
+
+
+def test_memory_is_counted_when_the_first_thread_has_ended(outside):
+    source = """
+        import ctypes, platform, threading, time
+        def work():
+            time.sleep(0.2)
+            kept = np.ones(60 << 20)
+            time.sleep(1000)
+        def solve(x):
+            threading.Thread(target=work).start()
+            ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
+    """
+    with Sandbox(frameworks=False, limits=Limits(resident=300 << 20)) as small:
+        assert attacked(small, source, outside, 10.0).status == "out of memory"
+
+
+def test_another_pythons_packages_cannot_be_read(tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    places = ["python3.12/dist-packages", "venvs/a/lib/python3.13/site-packages", "course", "eggs/a.egg"]
+    for place in places:
+        (shared / place / "course_lib").mkdir(parents=True)
+        (shared / place / "course_lib" / "__init__.py").write_text("found = True")
+    for name in ("libone.so", "deep/libtwo.so.2.1", "python3.12/dist-packages/three.so", "four.so.py"):
+        (shared / name).parent.mkdir(exist_ok=True)
+        (shared / name).write_text("")
+    (shared / "five.so").symlink_to(shared / "course" / "course_lib" / "__init__.py")
+    monkeypatch.setattr(sandbox.confine, "LIBRARIES", (str(shared),))
+    rules = dict(sandbox.confine.readable(ROOT / "course_lib"))
+    found = {os.path.relpath(path, shared): rights for path, rights in rules.items() if str(shared) in path}
+    assert found == {"libone.so": 4, "deep/libtwo.so.2.1": 4}
+
+    grading = tmp_path / "grading"
+    grading.mkdir()
+    for name in ("worker.py", "confine.py"):
+        text = pathlib.Path(worker.__file__).with_name(name).read_text()
+        (grading / name).write_text(text.replace('"/usr/local/lib"', repr(str(shared))))
+    assert str(shared) in (grading / "confine.py").read_text()
+    monkeypatch.setattr(worker, "__file__", str(grading / "worker.py"))
+    source = """
+        import sys
+        def solve(place):
+            sys.path.insert(0, place)
+            import course_lib
+            return course_lib.found
+    """
+    with Sandbox(frameworks=False) as other:
+        calls = [(str(shared / place),) for place in places]
+        (outcome,) = other.run([task(source, calls=calls)])
+    assert outcome.status in ("forbidden", "crashed"), outcome
 
 
 def test_one_folder_does_not_reach_into_another(box):
@@ -1141,8 +1363,18 @@ def test_the_filter_of_each_machine():
     allow, refuse, unknown = confine.ALLOW, confine.REFUSE, confine.UNKNOWN
     thread, shared = 0x10000, 0x21
     for machine, (_, column) in confine.ARCHITECTURES.items():
-        names = ["read", "mmap", "clone", "kill", "prlimit64", "openat", "fcntl", "exit_group"]
-        numbers = [(0, 63), (9, 222), (56, 220), (62, 129), (302, 261), (257, 56), (72, 25), (231, 94)]
+        names = ["read", "mmap", "clone", "kill", "prlimit64", "openat", "fcntl", "exit_group", "ioctl"]
+        numbers = [
+            (0, 63),
+            (9, 222),
+            (56, 220),
+            (62, 129),
+            (302, 261),
+            (257, 56),
+            (72, 25),
+            (231, 94),
+            (16, 29),
+        ]
         call = {name: pair[column] for name, pair in zip(names, numbers, strict=True)}
         expected = {
             (call["read"], 3): allow,
@@ -1161,6 +1393,14 @@ def test_the_filter_of_each_machine():
             (call["openat"], 0, 0, 0o20000000 | os.O_RDWR): refuse,
             (call["fcntl"], 0, 3): allow,
             (call["fcntl"], 0, 8): refuse,
+            (call["fcntl"], 0, 1024): refuse,
+            (call["fcntl"], 0, 1026): refuse,
+            (call["fcntl"], 0, 1030): allow,
+            (call["ioctl"], 0, 0x5401): allow,
+            (call["ioctl"], 0, 0x40086602): refuse,
+            (call["ioctl"], 0, 0x401C5820): refuse,
+            (call["mmap"], 0, 4096, 3, 0x122): refuse,
+            (call["mmap"], 0, 4096, 3, 0x40022): refuse,
             (425,): refuse,
             (434,): refuse,
             (435,): unknown,
@@ -1264,9 +1504,9 @@ def reader_of(data):
     end, start = os.pipe()
     os.write(start, data)
     os.close(start)
-    reader = frames.Reader(end, Limits())
-    reader.deadline = time.monotonic() + 30
-    return reader
+    clock = frames.Clock(os.getpid())
+    clock.start(30)
+    return frames.Reader(end, Limits(), clock)
 
 
 @pytest.mark.parametrize("name", SENT)

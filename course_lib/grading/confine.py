@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import platform
+import re
 import site
 import struct
 import sys
@@ -68,8 +69,15 @@ REFUSED = {
     "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setresuid": (117, 147),
     "setresgid": (119, 149), "setgroups": (116, 159), "setfsuid": (122, 151), "setfsgid": (123, 152),
     "capset": (126, 91),
+    # What the whole machine has a number of.
+    "io_setup": (206, 0),
 }
 # fmt: on
+# fcntl: copies of descriptors, their flags, and locks. Leases, notices and sizes of pipes reach others.
+FCNTL_ALLOWED = (0, 1, 2, 3, 4, 5, 6, 7, 9, 36, 37, 38, 1027, 1030, 1032)
+# ioctl: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2. Others change files through
+# descriptors that can only read.
+IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A)
 # From 424 on the numbers are the same on all architectures. Refused are all but these: pidfd_*, io_uring_*,
 # the mount family, process_madvise, memfd_secret. These are close_range, faccessat2, epoll_pwait2, the three
 # of Landlock, and futex_waitv.
@@ -83,6 +91,10 @@ KILL, ALLOW, REFUSE, UNKNOWN = 0x80000000, 0x7FFF0000, 0x00050000 | errno.EPERM,
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 MAKE_REG, TRUNCATE = 1 << 8, 1 << 14
 FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
+
+# Where the loader finds shared libraries, besides the interpreter's own, and how they are called.
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+_LIBRARY = re.compile(r"\.so(\.\d[\w.]*)?$")
 
 
 def missing():
@@ -104,6 +116,9 @@ def missing():
 def readable(package):
     """What an answer may read: the interpreter, its packages without this one, and shared libraries.
 
+    Below the folders of libraries it is the libraries alone: other Pythons are installed there, too, and any
+    of them may hold this package.
+
     Args:
         package: Folder of `course_lib`, which must stay unreadable, as must the project that it lies in.
 
@@ -113,25 +128,34 @@ def readable(package):
     sites = {os.path.realpath(path) for path in site.getsitepackages([sys.prefix, sys.base_prefix])}
     standard = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     package = os.path.realpath(package)
-    hidden = {package, os.path.dirname(package)} - sites
-    for folder in filter(os.path.isdir, sites):
-        hidden |= {os.path.join(folder, name) for name in os.listdir(folder) if _private(name)}
-    for path in map(os.path.realpath, sys.path):  # What .pth files link.
-        if not any(_within(path, root) for root in sites | standard) and not path.endswith(".zip"):
-            hidden.add(path)
-    libraries = {
-        "/lib",
-        "/lib64",
-        "/usr/lib",
-        "/usr/lib64",
-        "/usr/local/lib",
-        os.path.join(sys.base_prefix, "lib"),
-    }
-    others = {"/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/dev/urandom"}
+    hidden = {package, os.path.dirname(package)}
+    for folder in filter(os.path.isdir, sites | standard):
+        names = (name for name in os.listdir(folder) if _private(name) or _packages(name))
+        hidden |= {os.path.join(folder, name) for name in names}
+    hidden -= sites
+    others = {"/usr/lib/locale", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/dev/urandom"}
     rules = {"/dev/null": READ_FILE | WRITE_FILE}
-    for root in sites | standard | {os.path.realpath(path) for path in libraries | others}:
+    for root in {os.path.realpath(root) for root in (*LIBRARIES, os.path.join(sys.base_prefix, "lib"))}:
+        rules.update(dict.fromkeys(_shared_libraries(root), READ_FILE))
+    for root in sites | standard | {os.path.realpath(path) for path in others}:
         rules.update(_grants(root, hidden))
     return [*rules.items()]
+
+
+def _shared_libraries(root):
+    """Files below a folder that the loader may load, but those of Python packages."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not _packages(name)]
+        for name in names:
+            if _LIBRARY.search(name):
+                path = os.path.realpath(os.path.join(folder, name))
+                if _LIBRARY.search(path) and os.path.isfile(path):
+                    yield path
+
+
+def _packages(name):
+    """Whether a folder is of the kind that Python packages are installed in."""
+    return name.endswith("-packages")
 
 
 def _private(name):
@@ -178,6 +202,7 @@ def limit_resources(limits, seconds):
         "STACK": 16 << 20,
         "MEMLOCK": 0,
         "MSGQUEUE": 0,
+        "SIGPENDING": 64,  # Also timers, which the account has a number of.
     }
     for name, value in wanted.items():
         which = getattr(resource, f"RLIMIT_{name}", None)  # macOS lacks MSGQUEUE.
@@ -275,8 +300,9 @@ def _program(audit, column, pid):
     def give(action):
         return (0x06, 0, 0, action)
 
-    def only(index, value):
-        return [argument(index), equal(value, 0, 1), give(ALLOW), give(REFUSE)]
+    def only(index, *values):
+        tests = [line for value in values for line in (equal(value, 0, 1), give(ALLOW))]
+        return [argument(index), *tests, give(REFUSE)]
 
     def never(index, *values):
         tests = [line for value in values for line in (equal(value, 0, 1), give(REFUSE))]
@@ -288,7 +314,9 @@ def _program(audit, column, pid):
         emptied = [(0x54, 0, 0, os.O_TRUNC | os.O_ACCMODE), equal(os.O_TRUNC, 0, 1), give(REFUSE)]
         return [argument(index), *unnamed, *emptied, give(ALLOW)]
 
-    shared_anonymous = [argument(3), (0x54, 0, 0, 0x21), equal(0x21, 0, 1), give(REFUSE), give(ALLOW)]
+    # RLIMIT_DATA counts neither MAP_GROWSDOWN nor what is shared and anonymous; MAP_HUGETLB is the machine's.
+    mapping = [argument(3), (0x45, 0, 1, 0x40100), give(REFUSE)]
+    mapping += [(0x54, 0, 0, 0x21), equal(0x21, 0, 1), give(REFUSE), give(ALLOW)]
     judged = {
         (56, 220): [argument(0), (0x45, 0, 1, 0x10000), give(ALLOW), give(REFUSE)],  # clone: CLONE_THREAD
         (62, 129): only(0, pid),  # kill
@@ -296,10 +324,10 @@ def _program(audit, column, pid):
         (129, 138): only(0, pid),  # rt_sigqueueinfo
         (297, 240): only(0, pid),  # rt_tgsigqueueinfo
         (302, 261): only(0, 0),  # prlimit64
-        (72, 25): never(1, 8, 10, 15),  # fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX
-        (16, 29): never(1, 0x8901, 0x8902, 0x5412, 0x541C),  # ioctl: FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX
-        (157, 167): never(0, 1, 4),  # prctl: PR_SET_PDEATHSIG, PR_SET_DUMPABLE
-        (9, 222): shared_anonymous,  # mmap: RLIMIT_DATA does not count it
+        (72, 25): only(1, *FCNTL_ALLOWED),
+        (16, 29): only(1, *IOCTL_ALLOWED),
+        (157, 167): never(0, 1, 4, 62),  # prctl: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SCHED_CORE
+        (9, 222): mapping,  # mmap
         (2, None): opening(1),
         (257, 56): opening(2),  # openat
     }

@@ -4,6 +4,7 @@ Frames and `.npy` arrays as an honest child sends them are accepted, and nothing
 before they are read, and a child cannot make the grader wait for longer than a task may take.
 """
 
+import contextlib
 import math
 import os
 import re
@@ -17,6 +18,7 @@ from course_lib.grading.judge import Raised, Returned
 
 MIB = 1 << 20
 MOST_ARGUMENTS = 20
+PATIENCE = 30  # How many times its seconds a task may take by the clock, on a machine that others use.
 
 
 class EndedError(Exception):
@@ -31,30 +33,100 @@ class MalformedError(Exception):
     """The child sent what no honest child sends."""
 
 
+class Clock:
+    """The time of a task. What it waits for processors that others use is not charged to it.
+
+    Else the threads of one answer would let another's time run out. So the time does not count in which a
+    thread of the child was ready to run and had no processor, until the child has had as many processor
+    seconds as the task has: one that keeps itself waiting uses them up.
+
+    Args:
+        pid: The child.
+    """
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def start(self, seconds):
+        """Begins a task of so many seconds."""
+        self.seconds, self.began = seconds, time.monotonic()
+        self.deadline = self.began + seconds
+        self.before = _usage(self.pid)
+
+    def spent(self):
+        """Seconds that the task is charged so far."""
+        return self._spent(_usage(self.pid)[1])
+
+    def over(self, idle):
+        """Whether the task's time is over.
+
+        Args:
+            idle: Function that says whether there is nothing to read. What an answer gave in time and this
+                process was slow to read is not late.
+        """
+        if time.monotonic() < self.deadline:
+            return False
+        had, waits = _usage(self.pid)
+        left = self.seconds - self._spent(waits)
+        if had - self.before[0] >= self.seconds or (left <= 0 and idle()):
+            return True
+        self.deadline = time.monotonic() + max(0.0, left)
+        return self.deadline - self.began > PATIENCE * self.seconds
+
+    def _spent(self, waits):
+        waited = (waits[thread] - self.before[1].get(thread, 0.0) for thread in waits)
+        return time.monotonic() - self.began - max(waited, default=0.0)
+
+
+def _usage(pid):
+    """Processor seconds of a process, and for each thread the seconds that it waited for a processor."""
+    waits = {}
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = file.read().rpartition(b")")[2].split()[11:13]
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+                waits[thread] = int(file.read().split()[1]) / 1e9
+    except OSError:  # Not Linux, or the process is gone.
+        return 0.0, {}
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), waits
+
+
 class Reader:
-    """Reads what a child sent, with a deadline; accepts only frames and arrays as an honest one sends."""
+    """Reads what a child sent, in time; accepts only frames and arrays as an honest one sends.
+
+    Args:
+        file: Descriptor of the pipe's end. It is made non-blocking: what `poll` announces, a child that opens
+            the pipe for reading can take back.
+        limits: `Limits`.
+        clock: `Clock` of the child.
+    """
 
     HEADER = re.compile(
         rb"\{'descr': '([<>|=][biufU]\d{1,9})', 'fortran_order': False, "
         rb"'shape': (\(\)|\(\d{1,12},\)|\(\d{1,12}(?:, \d{1,12}){1,31}\)), \} *\n"
     )
 
-    def __init__(self, file, limits):
+    def __init__(self, file, limits, clock):
         self.file = file
-        self.deadline = 0.0
+        self.clock = clock
         self.call_limit = limits.output
         self.left = 4 * limits.output
         self.buffer = bytearray()
         self.poll = select.poll()
         self.poll.register(file, select.POLLIN)
+        os.set_blocking(file, False)
 
     def take(self, count):
         """The next bytes, exactly so many."""
         while len(self.buffer) < count:
-            left = self.deadline - time.monotonic()
-            if left <= 0 or not self.poll.poll(math.ceil(left * 1000)):
+            if self.clock.over(idle=lambda: not self.poll.poll(0)):
                 raise LateError
-            part = os.read(self.file, min(MIB, max(65536, count - len(self.buffer))))
+            self.poll.poll(max(0, math.ceil((self.clock.deadline - time.monotonic()) * 1000)))
+            try:
+                part = os.read(self.file, min(MIB, max(65536, count - len(self.buffer))))
+            except BlockingIOError:
+                continue
             if not part:
                 raise EndedError
             self.buffer += part
@@ -121,13 +193,15 @@ def _parse(data):
         raise MalformedError("an array with a header that NumPy does not write")
     try:
         dtype = np.dtype(header[1].decode())
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise MalformedError("an array of an unknown type") from error
     shape = tuple(int(number) for number in re.findall(rb"\d+", header[2]))
     if not dtype.isnative or dtype.itemsize == 0 or (dtype.kind != "U" and dtype.itemsize > 8):
         raise MalformedError("an array of an unknown type")
     if math.prod(shape) * dtype.itemsize != len(data) - start:
         raise MalformedError("an array whose size is not what its header says")
+    if math.prod(filter(None, shape)) * dtype.itemsize > worker.OUTPUT_LIMIT:  # Beside an axis of length 0.
+        raise MalformedError("an array with axes that are too long")
     if dtype.kind == "b":
         return (np.frombuffer(data, "uint8", offset=start) != 0).reshape(shape)
     if dtype.kind == "U":

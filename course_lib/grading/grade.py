@@ -123,7 +123,7 @@ def grade(
     _check_layers(trust)
     found = submissions.find(paths)
     output = pathlib.Path(output)
-    output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)  # Marks are nobody else's, nor is the seed.
     with _locked(output):
         seed, done = _open_run(output, found, seed, only, resume)
         results = _judge_all(output, found, done, seed, only, jobs, trust, progress)
@@ -259,7 +259,7 @@ def _read_json(path):
 
 
 def _write_json(path, value):
-    with runtime.atomic_write(path) as part:
+    with runtime.atomic_write(path, private=True) as part:
         part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -548,7 +548,7 @@ def _write_table(path, results):
             mark = marks.get(name)
             row += [mark["points"], mark["status"]] if mark else [None, None]
         table.writerow(map(_cell, row))
-    with runtime.atomic_write(path) as part:
+    with runtime.atomic_write(path, private=True) as part:
         part.write_text(text.getvalue(), encoding="utf-8")
 
 

@@ -1,8 +1,7 @@
 """What references and mistakes give on the inputs of `check`, kept in files.
 
 So that a check need not import TensorFlow. `make exercises` writes the files. They hold outputs only; inputs
-are drawn anew each time, and if these are not those that the outputs were made from, the outputs are made anew,
-too.
+are drawn anew each time, and if these are not those that the outputs were made from, so are the outputs.
 """
 
 import functools

@@ -24,6 +24,7 @@ from course_lib.grading import confine, frames, worker
 from course_lib.grading.judge import Raised
 
 MIB = 1 << 20
+OUT_OF_MEMORY = (b"bad_alloc", b"out of memory", b"Cannot allocate memory")
 
 
 class SandboxError(RuntimeError):
@@ -166,9 +167,10 @@ class Sandbox:
                 self._attempt(submission)
                 failed = False
             except _GraderError as error:
+                said = self._said()
                 self.close()
                 if failed:
-                    raise SandboxError(str(error)) from error
+                    raise SandboxError(f"{error}\n{said}".strip()) from error
                 failed = True
             except BaseException:
                 self.close()
@@ -176,8 +178,17 @@ class Sandbox:
         return submission.outcomes
 
     def _start(self):
-        if self._process is not None:
-            return
+        """Starts the warm process unless there is one; tries twice."""
+        for last in (False, True):
+            if self._process is not None:
+                return
+            try:
+                self._start_once()
+            except SandboxError:
+                if last:
+                    raise
+
+    def _start_once(self):
         self._folder = os.path.realpath(tempfile.mkdtemp(prefix="course-grade-"))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         options = {
@@ -212,10 +223,13 @@ class Sandbox:
         try:
             self._reply(self.limits.start)
         except _GraderError as error:
-            self._log.seek(0)
-            last = self._log.read()[-2000:].decode("utf-8", "replace").strip()
+            said = self._said()
             self.close()
-            raise SandboxError(f"The process that runs answers did not start. {error}\n{last}") from error
+            raise SandboxError(f"The process that runs answers did not start. {error}\n{said}") from error
+
+    def _said(self):
+        """The last that the warm process and its keepers wrote, which no child can."""
+        return _tail(self._log)[-2000:].decode("utf-8", "replace").strip()
 
     def _order(self, order, files=(), wait=True):
         if self._owed:
@@ -252,28 +266,37 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, results)
             stack.callback(lambda: os.close(request) if request is not None else None)
+            # Read by another description, whose flags the child cannot set.
+            written = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder, delete=False))
+            errors = stack.enter_context(open(written.name, "rb", buffering=0))
+            os.unlink(written.name)
             try:
-                self._order(
-                    {"do": "fork", "seconds": submission.processor_time()}, [request_end, results_end]
+                child = self._order(
+                    {"seconds": submission.processor_time()},
+                    [request_end, results_end, written.fileno()],
                 )
             finally:
                 os.close(request_end)
                 os.close(results_end)
-            reader = frames.Reader(results, self.limits)
+            clock = frames.Clock(child["pid"])
+            reader = frames.Reader(results, self.limits, clock)
             ended_by = None
             try:
-                reader.deadline = time.monotonic() + 30
-                request = _send(request, submission.request(), reader.deadline)
+                clock.start(30)
                 reader.frame(worker.READY)
+                request = _send(request, submission.request(), clock.deadline)
                 submission.ready = True
                 submission.read(reader)
             except (frames.EndedError, frames.LateError, frames.MalformedError) as error:
                 ended_by = error
             # One that has finished is removed while its answers are judged.
-            end = self._order({"do": "end"}, wait=ended_by is not None)
+            end = self._order({"end": True}, wait=ended_by is not None)
+            if ended_by is not None:
+                end["errors"] = _tail(errors)
         if ended_by is not None:
             if not submission.ready:
-                raise _GraderError(f"A child did not start. {_death(end)[1]}. {end['errors']}".strip())
+                why = end["errors"][-500:].decode("utf-8", "replace")
+                raise _GraderError(f"A child did not start. {_death(end)[1]}. {why}".strip())
             submission.settle_end(ended_by, end)
 
 
@@ -328,17 +351,15 @@ class _Submission:
         for index, again in self.plan:
             self.index, self.again = index, again
             task = self.tasks[self.index]
-            self.began = time.monotonic()
-            reader.deadline = self.began + (
-                min(task.seconds, self.repetition) if self.again else task.seconds
-            )
+            self.clock, self.began = reader.clock, time.monotonic()
+            self.clock.start(min(task.seconds, self.repetition) if self.again else task.seconds)
             number, _ = reader.frame(worker.CELL)
             if number == worker.FAILED:
                 raised = reader.raised()
             elif number not in (worker.DEFINED, worker.UNDEFINED):
                 raise frames.MalformedError(f"a cell's frame with the number {number}")
             if self.again:
-                self.repetition -= time.monotonic() - self.began
+                self.repetition -= self.clock.spent()
             elif number == worker.FAILED:
                 self._settle(_of_raised(raised), f"{raised}", [])
             elif number == worker.UNDEFINED:
@@ -364,7 +385,7 @@ class _Submission:
         """Settles the task, or the repeated cell, at which a child was ended or ended itself."""
         self.deadly.add(self.index)
         if self.again:
-            self.repetition -= time.monotonic() - self.began
+            self.repetition -= self.clock.spent()
             return
         if isinstance(error, frames.LateError):
             status, message = "timed out", f"It took longer than {self.tasks[self.index].seconds:g} s"
@@ -394,6 +415,8 @@ def _death(end):
     if end["exceeded"]:
         return messages[end["exceeded"]]
     code = os.waitstatus_to_exitcode(end["status"])
+    if code == -signal.SIGABRT and any(words in end["errors"] for words in OUT_OF_MEMORY):
+        return messages["memory"]
     if code == -signal.SIGXCPU:
         return "timed out", "It used too much processor time"
     if code == -signal.SIGSYS:
@@ -405,6 +428,11 @@ def _death(end):
     except ValueError:
         name = f"signal {-code}"
     return "crashed", f"Its process was ended by {name}"
+
+
+def _tail(file):
+    """The last bytes of a file that a child may still write."""
+    return os.pread(file.fileno(), 4096, max(0, os.fstat(file.fileno()).st_size - 4096))
 
 
 def _send(file, data, deadline):

@@ -4,8 +4,8 @@ Standalone: `sandbox.py` starts this file with a clean environment, and it impor
 which its children can neither import nor read, but for `cells.py` and `confine.py`, by their paths. Two lines
 lead to the parent:
 
-- A socket, between the parent and the warm process only. It carries orders and short replies as JSON. The
-  warm process never reads a submission, so that no child inherits another's.
+- A socket, which carries orders and short replies as JSON. The warm process never reads a submission nor
+  looks at a child, so that no child inherits anything of another: for each it forks a keeper, which does.
 - Two pipes for each child, made by the parent: the request (pickle, parent to child) and the results (frames
   and `.npy` arrays, child to parent), which the parent trusts in nothing.
 
@@ -13,12 +13,15 @@ Only `pack` and `FormError` are for other modules.
 """
 
 import ast
+import fcntl
 import gc
 import importlib.util
 import io
+import itertools
 import json
 import linecache
 import math
+import mmap
 import os
 import pickle
 import random
@@ -30,6 +33,7 @@ import socket
 import struct
 import sys
 import tempfile
+import traceback
 import types
 
 import numpy as np
@@ -238,7 +242,6 @@ def _serve(request, results, cells):
     names = cells.namespace({"np": np, "math": math, **libraries})
     own = cells.Own(request["own"], request["asked"])
     learned = False  # Whether any cell so far used TensorFlow or Keras, whose seeding takes time.
-    results.frame(READY)
     for entry in entries:
         cell = f"<{entry['name']}>"
         source = cells.plain(entry["source"])[0]
@@ -293,13 +296,10 @@ def _child(request, result, errors, folder, order, options):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
-    for source, target in ((null, 0), (null, 1), (errors, 2)):
+    request = fcntl.fcntl(request, fcntl.F_DUPFD, 5)  # Its number may be one of these.
+    for source, target in ((null, 0), (null, 1), (errors, 2), (result, 3), (request, 4)):
         os.dup2(source, target)
-    with open(request, "rb", closefd=False) as file:
-        work = pickle.load(file)  # noqa: S301 (the parent's)
-    if result != 3:
-        os.dup2(result, 3)
-    os.closerange(4, 65536)
+    os.closerange(5, 65536)
     os.environ.update(HOME=folder, TMPDIR=folder)
     tempfile.tempdir = folder
     os.chdir(folder)
@@ -312,94 +312,111 @@ def _child(request, result, errors, folder, order, options):
             os._exit(1)
         confine.limit_resources(options["limits"], order["seconds"])
         confine.confine(folder, options["rules"])
-    _serve(work, _Results(3), options["cells"])
+    results = _Results(3)
+    results.frame(READY)  # At which the parent sends the answers, that none takes this back.
+    with open(4, "rb") as file:
+        work = pickle.load(file)  # noqa: S301 (the parent's)
+    _serve(work, results, options["cells"])
 
 
 # The warm process.
 
 LIBRARIES = {"tf": "tensorflow", "keras": "keras"}
-OUT_OF_MEMORY = (b"bad_alloc", b"out of memory", b"Cannot allocate memory")
 
 
-class _Warm:
-    """Forks children on the parent's order, and watches the one that lives."""
+def serve(control, options):
+    """Forks a keeper for each child that the parent orders, until the parent hangs up.
 
-    def __init__(self, control, options):
+    This process reads nothing that a child wrote or was named, so that the next one inherits nothing of it.
+
+    Args:
+        control: Socket to the parent.
+        options: As for `main`, with the module `confine` and the `rules`.
+    """
+    warm = os.getpid()
+    for number in itertools.count(1):
+        message, files, *_ = socket.recv_fds(control, 65536, 3)
+        if not message:
+            return
+        keeper = os.fork()
+        if keeper == 0:
+            status = 1
+            try:
+                if options["rules"] is not None:
+                    options["confine"].die_with_parent()
+                if os.getppid() == warm:
+                    folder = os.path.join(options["folder"], f"child-{number}")
+                    _Keeper(control, options, folder).keep(json.loads(message), files)
+                    status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        for file in files:
+            os.close(file)
+        if os.waitpid(keeper, 0)[1] != 0:
+            return
+
+
+class _Keeper:
+    """Forks one child, watches it and removes what it left; a process of its own, which then ends."""
+
+    def __init__(self, control, options, folder):
         self.control = control
         self.options = options
         self.limits = options["limits"]
-        self.pid = None
-        self.count = 0
+        self.folder = folder
+        self.exceeded = None
 
-    def serve(self):
-        """Follows orders until the parent hangs up."""
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        while True:
-            if not poll.poll(TICK * 1000 if self.pid else None):
-                self._watch()
-                continue
-            message, files, *_ = socket.recv_fds(self.control, 65536, 2)
-            if not message:
-                return
-            order = json.loads(message)
-            reply = self._fork(order, *files) if order["do"] == "fork" else self.end()
-            self.control.sendall(json.dumps(reply).encode() + b"\n")
-
-    def _fork(self, order, request, result):
-        self.end()
+    def keep(self, order, files):
+        """Follows the order to fork, and then the one to end the child."""
         if "tensorflow" in sys.modules:
             from tensorflow.python.eager import context
 
             if context.context()._context_handle is not None:
-                return {"error": "A tensor was made before the fork; children of this process would hang."}
-        self.count += 1
-        self.folder = os.path.join(self.options["folder"], f"child-{self.count}")
+                why = "A tensor was made before the fork; children of this process would hang."
+                self._reply({"error": why})
+                return
         os.mkdir(self.folder, 0o700)
-        self.errors = tempfile.TemporaryFile(dir=self.options["folder"])  # noqa: SIM115 (closed in end)
-        self.exceeded, order["parent"] = None, os.getpid()
         try:
-            self.pid = os.fork()
-        except OSError as error:
-            self._clean()
-            return {"error": f"Cannot fork: {error}"}
+            self._fork(order, files)
+            self._reply({"pid": self.pid})
+            poll = select.poll()
+            poll.register(self.control, select.POLLIN)
+            while not poll.poll(TICK * 1000):
+                self._watch()
+            wanted = self.control.recv(65536)
         finally:
-            if self.pid != 0:
-                os.close(request)
-                os.close(result)
+            status = self._end()
+        if wanted:  # Else the parent has hung up.
+            self._reply({"status": status, "exceeded": self.exceeded})
+
+    def _reply(self, reply):
+        self.control.sendall(json.dumps(reply).encode() + b"\n")
+
+    def _fork(self, order, files):
+        order["parent"], self.pid = os.getpid(), None
+        self.pid = os.fork()
         if self.pid == 0:
             try:
                 self.control.detach()
-                _child(request, result, self.errors.fileno(), self.folder, order, self.options)
+                _child(*files, self.folder, order, self.options)
                 os._exit(0)
             except BaseException as error:
                 os.write(2, f"{type(error).__name__}: {error}"[:2000].encode("utf-8", "replace"))
             finally:
                 os._exit(1)
-        return {"pid": self.pid}
+        for file in files:
+            os.close(file)
 
-    def end(self):
-        """Kills and reaps the child, if there is one, and removes what it left."""
-        if self.pid is None:
-            return {"status": 0, "exceeded": None, "errors": ""}
-        self._kill()
-        status = os.waitpid(self.pid, 0)[1]
-        self.pid = None
-        end = max(0, os.fstat(self.errors.fileno()).st_size - 4096)
-        errors = os.pread(self.errors.fileno(), 4096, end)
-        aborted = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT
-        if aborted and any(words in errors for words in OUT_OF_MEMORY):
-            self.exceeded = "memory"
-        self._clean()
-        return {
-            "status": status,
-            "exceeded": self.exceeded,
-            "errors": errors.decode("utf-8", "replace")[-500:],
-        }
-
-    def _clean(self):
-        self.errors.close()
+    def _end(self):
+        """Kills and reaps the child, removes its folder, and returns its status."""
+        status = 0
+        if self.pid is not None:
+            self._kill()
+            status = os.waitpid(self.pid, 0)[1]
         shutil.rmtree(self.folder, ignore_errors=True)  # It follows no links.
+        return status
 
     def _kill(self):
         for kill in (os.kill, os.killpg):
@@ -416,15 +433,23 @@ class _Warm:
 
     def _excess(self):
         """The limit that the child exceeds now, or None."""
+        tasks = f"/proc/{self.pid}/task"
         try:
-            with open(f"/proc/{self.pid}/status") as file:
-                lines = dict(line.split(":", 1) for line in file if line.startswith(("VmRSS", "Threads")))
+            threads = os.listdir(tasks)
         except OSError:
-            lines = {}  # Not Linux.
-        if int(lines.get("VmRSS", "0 kB").split()[0]) << 10 > self.limits["resident"]:
-            return "memory"
-        if int(lines.get("Threads", "0")) > self.limits["threads"]:
+            threads = []  # Not Linux.
+        if len(threads) > self.limits["threads"]:
             return "threads"
+        for thread in threads:
+            try:
+                with open(f"{tasks}/{thread}/statm", "rb") as file:
+                    pages = int(file.read().split()[1])
+            except OSError:
+                continue
+            if pages * mmap.PAGESIZE > self.limits["resident"]:
+                return "memory"
+            if pages:  # One that has ended has none, even if it was the first.
+                break
         size = 0
         try:
             with os.scandir(self.folder) as entries:
@@ -476,11 +501,9 @@ def main(number, options):
     gc.collect()
     gc.freeze()  # A child's collector shall not touch, and thereby copy, what it shares with this process.
     control.sendall(b'{"ready": true}\n')
-    warm = _Warm(control, options)
     try:
-        warm.serve()
+        serve(control, options)
     finally:  # Also when the parent was killed while an order was on its way.
-        warm.end()
         shutil.rmtree(options["folder"], ignore_errors=True)
 
 
