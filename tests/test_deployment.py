@@ -204,7 +204,7 @@ class TestDamage:
     def test_a_file_of_another_kind_is_refused(self, copied, name, message):
         (copied / name).write_bytes(b"something else, of some length, that is not what it should be")
         card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
-        card["sha256"][name] = deployment._sha256(copied / name)
+        card["sha256"][name] = deployment.card.sha256(copied / name)
         (copied / "card.json").write_text(json.dumps(card), encoding="utf-8")
         with pytest.raises(ValueError, match=f"is no {message}"):
             deployment.Classifier(copied)
@@ -225,7 +225,7 @@ class TestExport:
         def full(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(deployment, "_timed", full)
+        monkeypatch.setattr(deployment.bundle, "_timed", full)
         with pytest.raises(OSError, match="No space"):
             deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
         assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
@@ -252,7 +252,7 @@ class TestExport:
         card = deployment.read_card(copied)
         measured = {name: card[name] for name in deployment.MEASURED}
         measured["evaluation"] = {**measured["evaluation"], "texts": 12345}
-        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: pytest.fail("measured"))
         folder = copied.parent / "again"
         deployment.export(model, folder, split, split, mode="float32", lengths=(16,), measured=measured)
         found = deployment.read_card(folder)
@@ -323,7 +323,7 @@ class TestReviewerBundle:
         monkeypatch.setattr(  # Converting takes long, and other tests do it.
             quantization, "export", lambda _, path, *more, **named: shutil.copy(bundle / "model.tflite", path)
         )
-        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: pytest.fail("measured"))
         return loaded
 
     def test_it_is_made_once_and_said(self, reviewer, bundle, capsys):
@@ -362,7 +362,7 @@ class TestReviewerBundle:
     ):
         calls = []
         recorded = weights.reviewer_card()["bundle"]
-        monkeypatch.setattr(deployment, "_measured", lambda *_: calls.append(1) or recorded)
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: calls.append(1) or recorded)
         deployment.export_file(tmp_path / "b", mode=mode)
         assert len(calls) == times
 

@@ -322,7 +322,7 @@ def test_other_encodings_of_json_are_read():
 
 def test_rate_is_limited_per_client(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(serving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(serving.limits.time, "monotonic", lambda: now[0])
     app = serving.create_app(Fake(), serving.Settings(rate=2, burst=64))
     for _ in range(2):
         assert post(app, {"texts": ["a"] * 32}).status_code == 200
@@ -346,7 +346,7 @@ def test_an_explanation_costs_more():
 
 
 def test_remembered_clients_are_bounded():
-    rate = serving._Rate(serving.Settings(clients=10))
+    rate = serving.limits.Rate(serving.Settings(clients=10))
     for i in range(100):
         rate.charge(str(i), 1)
     assert list(rate._buckets) == [str(i) for i in range(90, 100)]
@@ -782,7 +782,7 @@ def test_other_hosts_are_served_with_a_warning_only(monkeypatch, bundle, caplog,
         apps.append(self.config.app)
         sockets[0].close()
 
-    monkeypatch.setattr(serving.uvicorn.Server, "run", run)
+    monkeypatch.setattr(serving.server.uvicorn.Server, "run", run)
     try:
         serving.serve(bundle, host, 0)
     except OSError as error:
