@@ -14,6 +14,7 @@ from course_lib.deployment.bundle import (
     BATCH_SIZE,
     LENGTHS,
     MEASURED,
+    MODES,
     check_target,
     export,
     export_file,
@@ -25,6 +26,7 @@ from course_lib.deployment.classifier import Classifier, Prediction, micro_batch
 from course_lib.deployment.cost import cost_per_thousand
 from course_lib.deployment.drift import (
     FEATURES,
+    WATCHED,
     Drift,
     DriftMonitor,
     features,
@@ -40,7 +42,9 @@ __all__ = [
     "LENGTHS",
     "MEASURED",
     "MODEL",
+    "MODES",
     "TOKENIZER",
+    "WATCHED",
     "Classifier",
     "Drift",
     "DriftMonitor",

@@ -8,14 +8,24 @@ import tempfile
 
 import numpy as np
 
-from course_lib import imdb, runtime
+from course_lib import fetch, imdb, runtime
 from course_lib.deployment.calibration import expected_calibration_error, fit_temperature
-from course_lib.deployment.card import CARD, FORMAT, MODEL, TOKENIZER, read_card, sha256, write_card
+from course_lib.deployment.card import (
+    FILES,
+    FORMAT,
+    MODEL,
+    TOKENIZER,
+    faults,
+    parse,
+    read_card,
+    write_card,
+)
 from course_lib.deployment.classifier import Classifier, softmax
-from course_lib.deployment.drift import FEATURES, features
+from course_lib.deployment.drift import WATCHED, features
 from course_lib.deployment.latency import latency
 
 MEASURED = ("temperature", "evaluation", "reference")  # What a card says of the bundle, not of a machine.
+MODES = ("dynamic", "float16", "float32")
 LENGTHS = (64, 128, 256)
 BATCH_SIZE = 4  # Lesson 08 times it against single texts.
 
@@ -54,45 +64,63 @@ def export(
         The folder.
 
     Raises:
-        ValueError: As `quantization.export`, if the model has not one logit per label, or if there is
-            something in `folder` already that is no bundle or shall not be replaced.
+        ValueError: As `quantization.export` and `check_target`; if the model is no such classifier, has not
+            one logit per label or knows too few tokens; or if an entry of the card is not usable.
     """
     from course_lib import quantization
 
-    folder = pathlib.Path(folder)
     check_target(folder, replace)
-    if mode not in ("dynamic", "float16", "float32"):
-        raise ValueError(f'`mode` of a bundle is "dynamic", "float16" or "float32". Received: {mode!r}')
+    check_mode(mode)
     if not len(validation) or not len(test):
         raise ValueError("`validation` and `test` must have at least one text each.")
-    if model.output_shape[-1] != len(labels):
-        raise ValueError(f"The model has {model.output_shape[-1]} outputs and there are labels {labels}.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    if (outputs := _outputs(model)) != len(labels):
+        raise ValueError(f"The model has {outputs} outputs and there are labels {labels}.")
+    entries = {
+        **_DEFAULT_CARD,
+        **(card or {}),
+        "format": FORMAT,
+        "labels": list(labels),
+        "temperature": 1.0,
+        "truncation": truncation,
+        "lengths": sorted(lengths),
+        "mode": mode,
+        "sha256": dict.fromkeys((MODEL, TOKENIZER), ""),  # Until they are there.
+        **(measured or {}),
+    }
+    if wrong := faults(entries):
+        raise ValueError(f"The card cannot be written: {'; '.join(wrong)}.")
+    target = pathlib.Path(folder).resolve()  # Of a link, what it leads to.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         shapes = [(texts, length) for length in sorted(lengths) for texts in (1, BATCH_SIZE)]
         quantization.export(model, part / MODEL, mode, shapes=shapes)
         _write_tokenizer(part / TOKENIZER)
-        entries = {
-            **_DEFAULT_CARD,
-            **(card or {}),
-            "format": FORMAT,
-            "labels": list(labels),
-            "temperature": 1.0,
-            "truncation": truncation,
-            "lengths": sorted(lengths),
-            "mode": mode,
-            "sha256": {name: sha256(part / name) for name in (MODEL, TOKENIZER)},
-        }
+        entries["sha256"] = {name: fetch.file_sha256(part / name) for name in (MODEL, TOKENIZER)}
         write_card(part, entries)
-        entries |= _measured(part, validation, test) if measured is None else measured
+        if measured is None:
+            entries |= _measured(part, validation, test)
         entries |= _timed(part, test)
         write_card(part, entries)
         part.chmod(0o755)
-        _move(part, folder)
+        _move(part, target, replace)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return pathlib.Path(folder)
+
+
+def _outputs(model):
+    """How many logits a classifier gives; raises a ValueError for a model of another kind."""
+    try:
+        inputs, (_, outputs) = set(model.input), model.output_shape
+    except (AttributeError, TypeError, ValueError):  # Not built, one input, several outputs, ...
+        inputs, outputs = None, None
+    if inputs != {"token_ids", "segment_ids", "padding_mask"} or not isinstance(outputs, int):
+        raise ValueError(
+            "This is no classifier of lessons 05 to 07: those take a dict of `token_ids`, `segment_ids` and "
+            "`padding_mask`, and give logits of shape (batch, classes)."
+        )
+    return outputs
 
 
 _DEFAULT_CARD = {
@@ -121,7 +149,8 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
         ValueError: As `export`, or if the file is no Keras model.
         RuntimeError: If reviews or pretrained weights are missing, as `imdb.load` and `weights.find`.
     """
-    check_target(pathlib.Path(folder), replace)  # This and a missing file are found before TensorFlow loads.
+    check_target(folder, replace)  # All this is found before TensorFlow loads.
+    check_mode(mode)
     if path is not None and not pathlib.Path(path).is_file():
         raise ValueError(f"There is no file {path}.")
     corpus = imdb.load(verbose=False)
@@ -142,7 +171,7 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
         card = {"data": "not stated; evaluated on the course's test reviews of Maas et al. (2011)"}
         try:
             model = keras.models.load_model(path, compile=False)
-        except (OSError, TypeError, ValueError) as error:
+        except Exception as error:  # Which one is up to what the file holds.
             raise ValueError(f"{path} is no classifier that Keras can load: {error}") from None
     if measured is None:
         print("It is measured on thousands of reviews, which takes minutes ...", file=sys.stderr, flush=True)
@@ -158,7 +187,7 @@ def reviewer_bundle():
     Raises:
         RuntimeError: As `export_file`.
     """
-    from course_lib import fetch, weights
+    from course_lib import weights
 
     folder = runtime.cache_dir() / f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
     with fetch.lock(folder):
@@ -166,32 +195,78 @@ def reviewer_bundle():
             read_card(folder)
         except ValueError:  # It is not there, or damaged.
             print(f"Making the reviewer's 8-bit bundle, once, in {folder} ...", file=sys.stderr, flush=True)
-            export_file(folder, replace=True)
+            shutil.rmtree(folder, ignore_errors=True)  # It is the course's own.
+            export_file(folder)
     return folder
 
 
+def check_mode(mode):
+    """Raises a ValueError if a bundle cannot hold weights in this way."""
+    if mode not in MODES:
+        raise ValueError(f"`mode` of a bundle is one of {', '.join(MODES)}. Received: {mode!r}")
+
+
 def check_target(folder, replace):
-    """Raises a ValueError if `folder` holds something that `export` must not replace."""
+    """Raises a ValueError if a bundle cannot be put at a place, or something would be lost there.
+
+    What is there already is replaced only if it is a bundle, with a valid card and no other files.
+
+    Args:
+        folder: The new bundle. It is left as it is.
+        replace: Whether a bundle that is there may be replaced.
+
+    Raises:
+        ValueError: What is in the way, and what to do.
+    """
+    folder = pathlib.Path(folder).resolve()
+    above = next(parent for parent in folder.parents if parent.exists())
+    try:
+        tempfile.TemporaryDirectory(prefix=".course.", dir=above).cleanup()
+    except OSError as error:
+        raise ValueError(f"Cannot write into {above}: {error.strerror}. Choose another folder.") from None
     if not folder.exists():
         return
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file()):
+    if not folder.is_dir():
         raise ValueError(f"{folder} is there already and is no bundle. Choose another name.")
-    if any(folder.iterdir()) and not replace:
+    if os.path.ismount(folder) or pathlib.Path.cwd().is_relative_to(folder):
+        raise ValueError(
+            f"{folder} cannot be replaced as a whole: it is mounted, or you are in it. Name a folder inside."
+        )
+    found = sorted(path.name for path in folder.iterdir())
+    if not found:
+        return
+    others = [name for name in found if name not in FILES or (folder / name).is_dir()]
+    try:
+        parse(folder)
+    except (OSError, ValueError):
+        raise ValueError(f"{folder} is there already and is no bundle. Choose another name.") from None
+    if others:
+        raise ValueError(
+            f"{folder} is there already, with more than a bundle in it: {', '.join(others[:3])}. "
+            "Choose another name."
+        )
+    if not replace:
         raise ValueError(f"{folder} is there already. Choose another name, or replace it (--replace).")
 
 
-def _move(part, folder):
-    if not folder.exists():
-        part.rename(folder)
+def _move(part, folder, replace):
+    check_target(folder, replace)  # Again: making the bundle took minutes.
+    if not folder.exists() or not any(folder.iterdir()):
+        part.rename(folder)  # Fails if something was put there just now.
         return
     old = part.with_name(f"{part.name}.old")
     folder.rename(old)
     try:
         part.rename(folder)
-    except OSError:
+    except BaseException:
         old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        for name in FILES:
+            (old / name).unlink(missing_ok=True)
+        old.rmdir()
+    except OSError:  # Something else was put there just now, or it may not be deleted.
+        print(f"What was in {folder} before is in {old}.", file=sys.stderr)
 
 
 def _write_tokenizer(path):
@@ -202,7 +277,7 @@ def _write_tokenizer(path):
     tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    tokenizer.save(str(path))
+    path.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")  # Its own `save` hides what went wrong.
 
 
 def _measured(folder, validation, test):
@@ -226,9 +301,7 @@ def _measured(folder, validation, test):
             "interval": [round(bound, 4) for bound in found.interval],
             "calibration_error": round(error, 4),
         },
-        "reference": {
-            name: [round(float(features(each)[name]), 4) for each in watched[:1000]] for name in FEATURES
-        },
+        "reference": {name: [features(each)[name] for each in watched[:1000]] for name in WATCHED},
     }
 
 

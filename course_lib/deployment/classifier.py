@@ -4,6 +4,7 @@ It needs numpy, tokenizers and ai-edge-litert only.
 """
 
 import concurrent.futures
+import copy
 import dataclasses
 import functools
 import os
@@ -14,7 +15,9 @@ import threading
 import numpy as np
 
 from course_lib import imdb, runtime
-from course_lib.deployment.card import MODEL, TOKENIZER, read_card
+from course_lib.deployment.card import MODEL, TOKENIZER, read
+
+MOST_THREADS = 64  # Beyond one per core, of which there may be more, an engine only takes memory.
 
 _SIGNATURE = re.compile(r"b([0-9]+)_l([0-9]+)")
 
@@ -43,6 +46,8 @@ class Prediction:
 class Classifier:
     """A bundle that is ready to run. Several threads may share one.
 
+    Its files are read once: what happens to the folder afterwards does not matter.
+
     Args:
         folder: As `export` writes it.
         threads: How many cores a prediction uses; None takes all, at most 4.
@@ -54,36 +59,81 @@ class Classifier:
         lengths: The padded lengths that are used, in increasing order.
 
     Raises:
-        ValueError: If a file is missing, damaged or of another version, or the bundle has not that length.
+        ValueError: If a file is missing, damaged or of another version, the files do not belong together, the
+            bundle has not that length, or there cannot be so many threads.
     """
 
     def __init__(self, folder, threads=None, longest=None):
         import tokenizers
 
         folder = pathlib.Path(folder)
-        self.card = read_card(folder)
+        self.card, files = read(folder)
         self.labels = tuple(self.card["labels"])
         self._temperature = self.card["temperature"]
         self._how = self.card["truncation"]
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
+            self._tokenizer = tokenizers.Tokenizer.from_str(files[TOKENIZER].decode())
         except Exception as error:  # tokenizers raises nothing more specific.
             raise ValueError(f"{folder / TOKENIZER} is no tokenizer: {error}") from None
+        self._tokenizer.no_truncation()  # Both are done here, as the card says.
+        self._tokenizer.no_padding()
         self._special = [self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[MASK]")]
         self._unknown = self._tokenizer.token_to_id("[UNK]")
-        self._threads = threads or min(4, os.cpu_count() or 1)
-        self._path = folder / MODEL
-        self._engine = _Engine(self._path, self._threads)
+        self._model = files[MODEL]
+        self._threads = _usable(threads)
+        try:
+            self._engine = _Engine(self._model, self._threads)
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{folder / MODEL} is no LiteRT model: {error}") from None
         shapes = self._engine.shapes
         self.lengths = tuple(sorted({length for _, length in shapes}))
         self.batch_size = max((texts for texts, _ in shapes), default=0)
         lacking = {(n, length) for n in (1, self.batch_size) for length in self.lengths} - shapes
-        if lacking or not shapes or None in self._special:
+        if lacking or not shapes or None in (*self._special, self._unknown):
             raise ValueError(f"{folder} holds no classifier that `course export` wrote.")
+        self._try_out(folder)
         if longest is not None:
             if longest not in self.lengths:
                 raise ValueError(f"`longest` must be one of {self.lengths}. Received: {longest!r}")
             self.lengths = self.lengths[: self.lengths.index(longest) + 1]
+
+    def _try_out(self, folder):
+        """Runs the last of the tokenizer's tokens: whether model, tokenizer and labels belong together."""
+        last = max(self._tokenizer.get_vocab().values())
+        try:
+            outputs = self._engine(*imdb.pad([[last]], self.lengths[0])).shape[-1]
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"The model in {folder} does not take the {last + 1:,} tokens of the tokenizer: {error}"
+            ) from None
+        if outputs != len(self.labels):
+            raise ValueError(
+                f"The model in {folder} has {outputs} outputs, and its card {len(self.labels)} labels."
+            )
+
+    def copy(self, threads=None):
+        """The same classifier with engines of its own: neither waits for the other.
+
+        Args:
+            threads: As for a `Classifier`.
+
+        Returns:
+            A `Classifier`.
+        """
+        other = copy.copy(self)
+        for made in ("_engines", "_pool"):
+            vars(other).pop(made, None)
+        other._threads = _usable(threads)
+        other._engine = _Engine(self._model, other._threads)
+        return other
+
+    def warm_up(self):
+        """Makes all engines and runs each signature once, which allocates what later calls need."""
+        for length in self.lengths:
+            for texts in {1, self.batch_size}:
+                ids, mask = imdb.pad([[self._unknown] * length] * texts, length)
+                for engine in {self._engine, *self._engines}:
+                    engine(ids, mask)
 
     def __call__(self, text):
         """The `Prediction` for one text."""
@@ -182,27 +232,38 @@ class Classifier:
 
     @functools.cached_property
     def _engines(self):
-        """For many texts: one engine per core does more than all cores on one engine."""
-        return [_Engine(self._path, 1) for _ in range(self._threads)]
+        """For many texts: one engine per core does more than all cores on one engine.
+
+        Who asks for single texts only, on a phone say, shall not pay their memory: so they are made when they
+        are needed, or in `warm_up`, and from the bytes that were checked.
+        """
+        if self._threads == 1:
+            return [self._engine]
+        return [_Engine(self._model, 1) for _ in range(min(self._threads, os.cpu_count() or 1))]
 
     @functools.cached_property
     def _pool(self):
-        return concurrent.futures.ThreadPoolExecutor(self._threads, "classifier")
+        return concurrent.futures.ThreadPoolExecutor(len(self._engines), "classifier")
+
+
+def _usable(threads):
+    if threads is None:
+        return min(4, os.cpu_count() or 1)
+    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"`threads` is a whole number from 1 to {MOST_THREADS}. Received: {threads!r}")
+    return threads
 
 
 class _Engine:
     """An interpreter of a bundle's model; threads that share one wait for each other."""
 
-    def __init__(self, path, threads):
+    def __init__(self, content, threads):
         from ai_edge_litert.interpreter import Interpreter
 
-        try:
-            with runtime.hidden_stderr():  # It says how it runs.
-                self._interpreter = Interpreter(str(path), num_threads=threads)
-                self._interpreter.allocate_tensors()
-            names = self._interpreter.get_signature_list()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{path} is no LiteRT model: {error}") from None
+        with runtime.hidden_stderr():  # It says how it runs.
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        names = self._interpreter.get_signature_list()
         self.shapes = {tuple(map(int, found.groups())) for found in map(_SIGNATURE.fullmatch, names) if found}
         self._runners = {}
         self._lock = threading.Lock()

@@ -6,14 +6,19 @@ import dataclasses
 import numpy as np
 
 FEATURES = ("length", "unknown", "confidence")
+WATCHED = (*FEATURES, "label")  # The number of the verdict's class.
 
 
 def features(prediction):
-    """The three numbers of a `Prediction` that are watched: a dict with the keys `FEATURES`. No text."""
+    """The numbers of a `Prediction` that are watched: a dict with the keys `WATCHED`. No text.
+
+    They have four digits: a reference and what is compared with it must be rounded alike.
+    """
     return {
         "length": prediction.tokens,
-        "unknown": prediction.unknown,
-        "confidence": prediction.probability,
+        "unknown": round(prediction.unknown, 4),
+        "confidence": round(prediction.probability, 4),
+        "label": list(prediction.probabilities).index(prediction.label),
     }
 
 
@@ -74,7 +79,8 @@ class DriftMonitor:
         window: How many of the last observations are compared.
         threshold: Index from which a feature is reported.
         p_value: Level of the test for all features together (Bonferroni).
-        bins: Bins of the index, bounded by quantiles of the reference.
+        bins: Bins of the index, bounded by quantiles of the reference. A quantile that holds half a bin's
+            share or more is a bin of its own, so that a fall from a frequent value shows.
 
     Raises:
         ValueError: If a number or the reference is not usable.
@@ -88,9 +94,13 @@ class DriftMonitor:
                 f"Received: {sizes}, {window=}, {bins=}, {p_value=}"
             )
         self.window, self.threshold, self.p_value = window, threshold, p_value
-        self._reference = {name: np.asarray(values, "float64") for name, values in reference.items()}
+        self._reference = {name: _finite(name, values) for name, values in reference.items()}
         shares = np.arange(1, bins) / bins
-        self._edges = {name: np.unique(np.quantile(each, shares)) for name, each in self._reference.items()}
+        self._edges = {}
+        for name, values in self._reference.items():
+            edges = np.unique(np.quantile(values, shares))
+            own = [edge for edge in edges if np.mean(values == edge) >= 0.5 / bins]
+            self._edges[name] = edges, np.array(own)
         self._recent = {name: collections.deque(maxlen=window) for name in reference}
 
     def add(self, values):
@@ -106,13 +116,26 @@ class DriftMonitor:
         for name, recent in self._recent.items():
             if len(recent) < self.window:
                 return {}
-            now, before, edges = np.array(recent), self._reference[name], self._edges[name]
-            counts = [
-                np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
-                for values in (before, now)
-            ]
-            index = population_stability_index(*counts)
+            now, before = np.array(recent), self._reference[name]
+            index = population_stability_index(*_histograms(before, now, *self._edges[name]))
             p_value = float(stats.ks_2samp(before, now).pvalue)
             alert = index > self.threshold and p_value < self.p_value / len(self._recent)
             found[name] = Drift(index, p_value, bool(alert))
         return found
+
+
+def _finite(name, values):
+    try:
+        numbers = np.asarray(values, "float64")
+    except (OverflowError, TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+        raise ValueError(f"The reference of {name} is a list of finite numbers.")
+    return numbers
+
+
+def _histograms(before, now, edges, own):
+    """Counts of two samples in the bins between `edges`, of which those in `own` are bins, too."""
+    bins = [np.searchsorted(edges, each) + np.searchsorted(own, each, side="right") for each in (before, now)]
+    counts = np.array([np.bincount(each, minlength=len(edges) + len(own) + 1) for each in bins])
+    return counts[:, counts.any(axis=0)]  # What neither has tells nothing.

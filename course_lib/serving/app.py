@@ -17,6 +17,7 @@ import course_lib
 from course_lib import deployment
 from course_lib.serving.batching import Batcher
 from course_lib.serving.limits import Guard, Rate, Settings, address, busy
+from course_lib.serving.metrics import version
 from course_lib.serving.page import load
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "[::1]", "[")  # The last: old Starlettes cut at a colon.
@@ -72,6 +73,14 @@ def _worded(text):
     return text
 
 
+def _single(body):
+    if (
+        isinstance(body, dict) and len(body) > 1
+    ):  # Else there is an error for each, of which there may be many.
+        raise pydantic_core.PydanticCustomError("extra_forbidden", "There is an unknown field")
+    return body
+
+
 def _input(name, longest, texts=None):
     """A schema with one field, a text or a list of texts. Of white space and tags there is no verdict."""
     # The pattern is the part of it that a schema can say.
@@ -80,7 +89,10 @@ def _input(name, longest, texts=None):
     if texts:
         kind = Annotated[list[kind], pydantic.Field(min_length=1, max_length=texts)]
     return pydantic.create_model(
-        name, __config__=pydantic.ConfigDict(extra="forbid"), **{"texts" if texts else "text": (kind, ...)}
+        name,
+        __config__=pydantic.ConfigDict(extra="forbid"),
+        __validators__={"single": pydantic.model_validator(mode="before")(_single)},
+        **{"texts" if texts else "text": (kind, ...)},
     )
 
 
@@ -93,14 +105,14 @@ def create_app(classifier, settings=None):
 
     Returns:
         A `fastapi.FastAPI`. `/predict` and `/explain` take JSON, `/` is a page for people, `/healthz` says
-        whether it lives and `/metrics` how it does, for Prometheus.
+        whether it lives and which model answers, and `/metrics` how it does, for Prometheus.
     """
     settings = settings or Settings()
     batcher, rate = Batcher(classifier, settings), Rate(settings)
-    # Its own thread: the interpreter's lock is free between two calls, so predictions go on.
-    explainer = concurrent.futures.ThreadPoolExecutor(1, "explain")
+    # Its own thread and its own engine, on one core: predictions go on.
+    thread, explainer = concurrent.futures.ThreadPoolExecutor(1, "explain"), classifier.copy(threads=1)
     explaining = 0
-    page, policy = load()
+    page, policy = load(classifier.card, settings)
 
     app = fastapi.FastAPI(
         title="Review classifier",
@@ -160,7 +172,7 @@ def create_app(classifier, settings=None):
         explaining += 1
         try:
             found = await asyncio.get_running_loop().run_in_executor(
-                explainer, classifier.word_importance, body.text
+                thread, explainer.word_importance, body.text
             )
         finally:
             explaining -= 1
@@ -168,7 +180,7 @@ def create_app(classifier, settings=None):
 
     @app.get("/healthz", responses=_problems(503))
     async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+        return {"status": "ok", "model": version(classifier.card)}
 
     @app.get("/metrics", response_class=PlainTextResponse, responses=_problems(503))
     async def metrics():
@@ -186,6 +198,7 @@ def create_app(classifier, settings=None):
         rate=rate,
         paths={route.path for route in app.routes},
     )
+    app.state.metrics = batcher.metrics
 
     return app
 

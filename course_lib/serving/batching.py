@@ -1,10 +1,10 @@
-"""Texts of several clients run together."""
+"""Texts of several clients run together, and fail alone."""
 
 import asyncio
 import collections
 import concurrent.futures
 
-from course_lib.serving.limits import busy
+from course_lib.serving.limits import Failed, busy
 from course_lib.serving.metrics import Metrics
 
 
@@ -18,11 +18,15 @@ class Batcher:
         self._classifier, self._settings = classifier, settings
         self._waiting = collections.deque()
         self._task = None
-        self.metrics = Metrics(settings, classifier.card.get("reference"), lambda: len(self._waiting))
+        self.metrics = Metrics(settings, classifier.card, lambda: len(self._waiting))
         self.thread = concurrent.futures.ThreadPoolExecutor(1, "predict")
 
     async def predict(self, texts):
-        """Predictions for texts. Whoever is cancelled here leaves the queue."""
+        """Predictions for texts. Whoever is cancelled here leaves the queue.
+
+        Raises:
+            Failed: If there is none for one of the texts.
+        """
         if len(self._waiting) + len(texts) > self._settings.queue:
             raise busy("Too many texts are waiting.")
         loop = asyncio.get_running_loop()
@@ -30,7 +34,13 @@ class Batcher:
         self._waiting.extend(zip(texts, futures, strict=True))
         if self._task is None:
             self._task = loop.create_task(self._work())
-        return await asyncio.gather(*futures)
+        found = await asyncio.gather(*futures, return_exceptions=True)
+        for index, each in enumerate(found):
+            if isinstance(each, Exception) and len(texts) == 1:
+                raise each
+            if isinstance(each, Exception):
+                raise Failed(index) from each
+        return found
 
     async def _work(self):
         loop = asyncio.get_running_loop()
@@ -48,17 +58,24 @@ class Batcher:
                 try:
                     found = await loop.run_in_executor(self.thread, self._run, [text for text, _ in batch])
                 except Exception as error:
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                else:
-                    for (_, future), prediction in zip(batch, found, strict=True):
-                        if not future.done():
-                            future.set_result(prediction)
+                    found = [error] * len(batch)
+                for (_, future), each in zip(batch, found, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(each, Exception):
+                        future.set_exception(each)
+                    else:
+                        future.set_result(each)
         finally:
             self._task = None
 
     def _run(self, texts):
-        found = self._classifier.predict(texts)
+        """For each text its prediction, or the exception that it alone raises."""
+        try:
+            found = self._classifier.predict(texts)
+        except Exception as error:
+            if len(texts) == 1:
+                return [error]
+            return [each for text in texts for each in self._run([text])]
         self.metrics.observe(found)
         return found

@@ -3,8 +3,10 @@
 import asyncio
 import collections
 import dataclasses
+import ipaddress
 import logging
 import math
+import re
 import time
 
 from fastapi import HTTPException
@@ -12,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 
 _log = logging.getLogger(__package__)
+_NAME = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?|\[")
 _GONE = 499  # The status under which a client that left is counted, as nginx does.
 HEADERS = {
     "Cache-Control": "no-store",
@@ -39,6 +42,7 @@ class Settings:
         clients: Most clients that are remembered; the one that was quiet for longest is forgotten first.
         concurrency: Most requests with a text that are in work.
         connections: Most open connections.
+        client_connections: Most open connections of a client, so that one cannot have them all.
         queue: Most texts that wait.
         batch: Most texts that go to the classifier together.
         gather_seconds: How long several waiting texts wait for more. A single one never waits.
@@ -48,9 +52,12 @@ class Settings:
         drift_window: As in `deployment.DriftMonitor`.
         hosts: Names under which the service may be addressed, which protects it from pages that rebind their
             own name to this machine; None are `LOCAL_HOSTS`, `("*",)` any.
+        proxies: Addresses and networks of proxies in front of the service. Of a request that comes from one
+            the client is whom its header X-Forwarded-For names; others could write anything there.
 
     Raises:
-        ValueError: If a number is not positive, or `burst` less than the largest request needs.
+        ValueError: If a number is not positive, `burst` less than the largest request needs, or a host or a
+            proxy is none.
     """
 
     body_bytes: int = 200_000
@@ -64,6 +71,7 @@ class Settings:
     clients: int = 10_000
     concurrency: int = 256
     connections: int = 512
+    client_connections: int = 256
     queue: int = 1_024
     batch: int = 32
     gather_seconds: float = 0.002
@@ -72,13 +80,34 @@ class Settings:
     shutdown_seconds: int = 30
     drift_window: int = 100
     hosts: tuple[str, ...] | None = None
+    proxies: tuple[str, ...] = ()
 
     def __post_init__(self):
-        wrong = {name: value for name, value in vars(self).items() if name != "hosts" and not value > 0}
-        if wrong or self.burst < max(self.texts, self.explain_cost):
+        numbers = {name: value for name, value in vars(self).items() if name not in ("hosts", "proxies")}
+        for host in self.hosts or ():
+            if not _NAME.fullmatch(host):
+                raise ValueError(
+                    "A host is a name without scheme and port, such as reviews.example.org or *.example.org. "
+                    f"Received: {host!r}"
+                )
+        self.networks()
+        if wrong := [f"{name}={value}" for name, value in numbers.items() if not value > 0]:
+            raise ValueError(f"Numbers must be positive. Received: {', '.join(wrong)}")
+        if self.burst < max(self.texts, self.explain_cost):
             raise ValueError(
-                f"Numbers must be positive and `burst` not below `texts` and `explain_cost`. Received: {self}"
+                f"`burst` must not be below `texts` ({self.texts}) and `explain_cost` ({self.explain_cost}). "
+                f"Received: burst={self.burst}"
             )
+
+    def networks(self):
+        """The `proxies`, as networks of the module `ipaddress`."""
+        try:
+            return [ipaddress.ip_network(each, strict=False) for each in self.proxies]
+        except ValueError:
+            raise ValueError(
+                "A proxy is an address or a network, such as 127.0.0.1 or 10.0.0.0/8. "
+                f"Received: {', '.join(map(repr, self.proxies))}"
+            ) from None
 
 
 def busy(detail, status=503, seconds=1):
@@ -111,6 +140,14 @@ class Rate:
 
 class _Gone(Exception):  # noqa: N818  It is no error.
     """The client has left."""
+
+
+class Failed(Exception):  # noqa: N818  What failed is its cause.
+    """One text of several has failed; `index` says which."""
+
+    def __init__(self, index):
+        super().__init__()
+        self.index = index
 
 
 class Guard:
@@ -152,9 +189,11 @@ class Guard:
                 await answer(scope, receive, sending)
         except Exception as error:
             self._metrics.errors.labels(path).inc()
-            _log.error("%s failed: %s", path, _where(error))
+            one = isinstance(error, Failed)
+            which = f"texts.{error.index}" if one else "It"
+            _log.error("%s failed: %s", path, _where(error.__cause__ if one else error))
             if status == _GONE:
-                await JSONResponse({"detail": "It failed."}, 500)(scope, receive, sending)
+                await JSONResponse({"detail": f"{which} failed."}, 500)(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - began
             self._metrics.requests.labels(path, status).inc()
@@ -164,16 +203,30 @@ class Guard:
             _log.info("%s %s %d %.1f ms %d tokens", method, path, status, 1e3 * seconds, tokens)
 
     async def _handle(self, scope, receive, send):
+        headers = dict(scope["headers"])
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            # Two servers in a row might not agree where such a request ends (RFC 9112, section 6.3).
+            raise HTTPException(400, "A body has a length or an encoding, not both.", {"Connection": "close"})
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise HTTPException(415, "Send the body as it is, without Content-Encoding.")
+        if scope["method"] == "HEAD":  # The server leaves the body out.
+            scope = {**scope, "method": "GET"}
         limited = scope["method"] == "POST"  # Whether the service lives can be asked while it is full, too.
         if limited:
-            if self._active >= self._settings.concurrency:
-                raise busy("Too many requests are in work.")
+            self._admit()
             self._rate.charge(address(scope), 1)
+        body = await self._body(receive)  # Whoever sends slowly is not in work yet.
+        if limited:
+            self._admit()
         self._active += limited
         try:
-            await self._answer(scope, await self._body(receive), receive, send)
+            await self._answer(scope, body, receive, send)
         finally:
             self._active -= limited
+
+    def _admit(self):
+        if self._active >= self._settings.concurrency:
+            raise busy("Too many requests are in work.")
 
     async def _body(self, receive):
         body, more = bytearray(), True

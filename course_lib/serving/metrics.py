@@ -11,16 +11,21 @@ from course_lib import deployment
 _log = logging.getLogger(__package__)
 
 
+def version(card):
+    """A short name for the model of a bundle: the beginning of its checksum."""
+    return card.get("sha256", {}).get(deployment.MODEL, "unknown")[:12]
+
+
 class Metrics:
     """What Prometheus reads, in a registry of its own. No value and no label comes from a text.
 
     Args:
         settings: A `Settings`.
-        reference: The card's `reference`, or None.
+        card: The model card.
         waiting: Function that returns how many texts wait.
     """
 
-    def __init__(self, settings, reference, waiting):
+    def __init__(self, settings, card, waiting):
         self.registry = registry = prometheus_client.CollectorRegistry()
         counter = functools.partial(prometheus_client.Counter, registry=registry)
         gauge = functools.partial(prometheus_client.Gauge, registry=registry)
@@ -31,15 +36,22 @@ class Metrics:
         self.seconds = histogram("course_request_seconds", "Time to the answer.", ["path"], buckets=times)
         sizes = (1, 2, 4, 8, 16, 32, 64)
         self.batch = histogram("course_batch_size", "Texts that ran together.", buckets=sizes)
+        gauge("course_model_info", "Which model answers.", ["sha256"]).labels(version(card)).set(1)
         gauge("course_queue_length", "Texts that wait.").set_function(waiting)
         self.labels = counter("course_predictions", "Predictions.", ["label"])
         levels = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
         self.confidence = histogram("course_confidence", "Of the likeliest class.", buckets=levels)
         self.psi = gauge("course_drift_psi", "Population stability index.", ["feature"])
         self.alert = gauge("course_drift_alert", "Whether it has drifted.", ["feature"])
+        prometheus_client.ProcessCollector(registry=registry)
         self._lock = threading.Lock()  # The monitor's: batches come while Prometheus reads.
         try:
-            known = {name: reference[name] for name in deployment.FEATURES}
+            reference = card["reference"]
+            known = {
+                name: reference[name]
+                for name in deployment.WATCHED
+                if name in reference or name in deployment.FEATURES
+            }
             self._monitor = deployment.DriftMonitor(known, window=settings.drift_window)
         except (KeyError, TypeError, ValueError) as error:
             _log.warning("Drift is not watched, the model card's reference does not serve: %r", error)
