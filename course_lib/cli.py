@@ -1,8 +1,10 @@
 """The `course` command. Commands import what they need when they run: `course --help` answers at once."""
 
 import contextlib
+import enum
 import json
 import pathlib
+import signal
 import sys
 from typing import Annotated
 
@@ -306,6 +308,14 @@ def _bundle(folder):
     return deployment.reviewer_bundle() if folder is None else folder
 
 
+class Mode(enum.StrEnum):
+    """How a bundle stores weights; as `deployment.MODES`, which would take long to import."""
+
+    DYNAMIC = "dynamic"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
 @app.command()
 def export(
     bundle: Annotated[pathlib.Path, typer.Argument(help="The new folder.", file_okay=False)],
@@ -313,13 +323,15 @@ def export(
         pathlib.Path | None,
         typer.Option(help="A .keras file of a classifier of lessons 05 to 07; default: the course's own."),
     ] = None,
-    mode: Annotated[str, typer.Option(help="dynamic (8 bit), float16 or float32.")] = "dynamic",
+    mode: Annotated[Mode, typer.Option(help="How weights are stored; dynamic: in 8 bits.")] = Mode.DYNAMIC,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a bundle that is there.")] = False,
 ):
     """Make a folder with model, tokenizer and model card that runs without TensorFlow."""
     from course_lib import deployment
 
-    path = deployment.export_file(bundle, model, mode, replace)
+    # By default it would end the process at once, and leave what is half made.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    path = deployment.export_file(bundle, model, mode.value, replace)
     typer.echo((path / "README.md").read_text(encoding="utf-8"))
     typer.echo(f'It is here: {path}. Try: course predict --bundle {path} "A warm and funny film."')
 
@@ -328,7 +340,10 @@ def export(
 def predict(
     texts: Annotated[
         list[str],
-        typer.Argument(help="Texts, after a -- if one begins with a dash; - reads one per line from stdin."),
+        typer.Argument(
+            help="Texts, after a -- if one begins with a dash; - reads one per line from stdin.",
+            metavar="[--] TEXT",
+        ),
     ],
     bundle: Bundle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per text.")] = False,
@@ -355,11 +370,23 @@ def serve(
     bundle: Bundle = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 8000,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name under which it may be addressed, beside this machine's.")
+    ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy whose X-Forwarded-For names the client."),
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Texts per second and client; default: 100.")] = None,
+    body_bytes: Annotated[int | None, typer.Option(help="Largest body; default: 200000.")] = None,
 ):
     """Serve verdicts on film reviews: a page, /predict, /explain, /healthz and /metrics."""
     from course_lib import serving
 
-    serving.serve(_bundle(bundle), host, port)
+    given = {"rate": rate, "body_bytes": body_bytes, "proxies": tuple(trust_proxy or ())}
+    given["hosts"] = (*serving.LOCAL_HOSTS, *allow_host) if allow_host else None
+    settings = serving.Settings(**{name: value for name, value in given.items() if value is not None})
+    serving.serve(_bundle(bundle), host, port, settings)
 
 
 def main():

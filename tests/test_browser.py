@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # No proxy is asked for this machine.
 pytestmark = pytest.mark.browser
 
 
@@ -57,9 +58,7 @@ def jupyterlab(folder, tmp_path):
         while True:
             assert server.poll() is None, (tmp_path / "jupyter.log").read_text()
             try:
-                with urllib.request.urlopen(
-                    f"http://127.0.0.1:{port}/api?token={token}", timeout=5
-                ) as answer:
+                with DIRECT.open(f"http://127.0.0.1:{port}/api?token={token}", timeout=5) as answer:
                     assert "version" in json.load(answer)
                 break
             except OSError:
@@ -120,7 +119,7 @@ def test_first_cells_of_lesson_01_show_a_heat_map(driver, tmp_path):
 
 def kernel_is_ready(address, token):
     """Whether the notebook's kernel is idle and the page is connected to it."""
-    with urllib.request.urlopen(f"{address}/api/sessions?token={token}", timeout=10) as answer:
+    with DIRECT.open(f"{address}/api/sessions?token={token}", timeout=10) as answer:
         kernels = [session["kernel"] for session in json.load(answer)]
     return any(kernel["execution_state"] == "idle" and kernel["connections"] for kernel in kernels)
 

@@ -1,19 +1,23 @@
 """Lesson 08: bundles, what they say, and the arithmetic of watching them."""
 
+import contextlib
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from course_lib import cli, deployment, fine_tuning, imdb, pruning, quantization, transformer, weights
+from course_lib import cli, deployment, fetch, fine_tuning, imdb, pruning, quantization, transformer, weights
 
 TEXTS = [f"review {i} of a film that was {'good ' * i}" for i in range(8)]
 
@@ -146,7 +150,8 @@ class TestBundle:
             np.mean(logits.argmax(axis=1) == split.labels), abs=1e-3
         )
         assert {len(values) for values in card["reference"].values()} == {60}
-        assert set(card["reference"]) == set(deployment.FEATURES)
+        assert set(card["reference"]) == set(deployment.WATCHED)
+        assert card["reference"]["label"] == logits.argmax(axis=1).tolist()
         written = "".join((bundle / name).read_text(encoding="utf-8") for name in ("card.json", "README.md"))
         assert "film number" not in written
         assert f"{card['evaluation']['accuracy']:.1%}" in written
@@ -158,6 +163,48 @@ class TestBundle:
         expected = [each.label for each in classifier.predict(split.texts)]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             assert [each.label for each in pool.map(classifier, split.texts)] == expected
+
+    def test_all_answers_come_from_the_files_that_were_checked(self, copied, split):
+        classifier = deployment.Classifier(copied, threads=2)
+        alone = [classifier(text).probabilities for text in split.texts[:12]]
+        shutil.rmtree(copied)  # Or another bundle takes its place: engines are made later, too.
+        together = classifier.predict(split.texts[:12])
+        for one, each in zip(alone, together, strict=True):
+            assert each.probabilities == pytest.approx(one, abs=1e-5)
+        assert classifier.copy()("a film").label in classifier.labels
+
+    def test_a_copy_waits_for_nobody(self, bundle, split):
+        classifier = deployment.Classifier(bundle, threads=2)
+        classifier.warm_up()
+        other = classifier.copy(threads=1)
+        np.testing.assert_allclose(other.logits(split.texts), classifier.logits(split.texts), atol=1e-5)
+        engines = {classifier._engine, *classifier._engines}
+        with contextlib.ExitStack() as stack:
+            for engine in engines:
+                stack.enter_context(engine._lock)
+            assert other("a film").label in other.labels
+            assert len(other.predict(split.texts[:9])) == 9
+        assert not engines & {other._engine, *other._engines}
+
+    @pytest.mark.parametrize("threads", [-1, 0, 65, 1.5, "2"])
+    def test_threads_must_be_usable(self, bundle, threads):
+        with pytest.raises(ValueError, match="`threads` is a whole number from 1 to 64"):
+            deployment.Classifier(bundle, threads=threads)
+
+
+def change_card(folder, **changes):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    (folder / "card.json").write_text(json.dumps({**card, **changes}), encoding="utf-8")
+
+
+def change_tokenizer(folder, change):
+    """Changes the tokenizer by hand, and its checksum, too."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    card = deployment.card.parse(folder)
+    change_card(folder, sha256={**card["sha256"], path.name: fetch.file_sha256(path)})
 
 
 class TestDamage:
@@ -177,8 +224,36 @@ class TestDamage:
     @pytest.mark.parametrize(
         "change",
         [
-            {"format": 99},
+            {"format": 0},
+            {"format": "1"},
             {"labels": "ab"},
+            {"labels": [0, 1]},
+            {"labels": [None, None]},
+            {"labels": [{}, {}]},
+            {"labels": ["good", "good"]},
+            {"labels": ["good"]},
+            {"labels": ["good", ""]},
+            {"labels": ["good", "\x1b[31mbad"]},
+            {"labels": ["good", "\ud800"]},
+            {"temperature": 5e-324},
+            {"temperature": 10**400},
+            {"temperature": True},
+            {"temperature": "1.0"},
+            {"lengths": []},
+            {"lengths": [32, 16]},
+            {"sha256": {"model.tflite": "abc"}},
+            {"truncation": "middle"},
+            {"truncation": []},
+            {"task": {"en": "Tells"}},
+            {"data": {"train": 374}},
+            {"limits": "\ud800"},
+            {"evaluation": {"accuracy": 0.5}},
+            {"evaluation": {"texts": 1, "accuracy": 2, "calibration_error": 0, "interval": [0, 1]}},
+            {"reference": {"length": [1.0]}},
+            {"reference": {name: [[1.0]] for name in deployment.FEATURES}},
+            {"reference": {name: [10**400] for name in deployment.FEATURES}},
+            {"reference": {name: [float("nan")] for name in deployment.FEATURES}},
+            {"reference": {name: [1.0] if name != "label" else None for name in deployment.WATCHED}},
             {"temperature": 0.0},
             {"temperature": -1.0},
             {"temperature": float("nan")},
@@ -187,9 +262,44 @@ class TestDamage:
         ],
     )
     def test_an_unusable_card_is_refused(self, copied, change):
-        card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
-        (copied / "card.json").write_text(json.dumps({**card, **change}), encoding="utf-8")
-        with pytest.raises(ValueError, match="no card of format 1"):
+        change_card(copied, **change)
+        with pytest.raises(ValueError, match="no card of format 1") as caught:
+            deployment.Classifier(copied)
+        (name,) = change
+        assert name in str(caught.value)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500
+
+    def test_a_newer_bundle_says_what_to_do(self, copied):
+        change_card(copied, format=2, labels=None)
+        with pytest.raises(ValueError, match=r"made by a newer version of course-lib.*Update course-lib"):
+            deployment.Classifier(copied)
+
+    @pytest.mark.parametrize("labels", [["a", "b", "c"], ["a", "b", "c", "d"]])
+    def test_labels_that_are_not_the_models_are_refused(self, copied, labels):
+        change_card(copied, labels=labels)
+        with pytest.raises(ValueError, match=f"has 2 outputs, and its card {len(labels)} labels"):
+            deployment.Classifier(copied)
+
+    def test_a_tokenizer_that_cuts_and_pads_does_neither(self, copied, bundle):
+        texts = ["a film", "good " * 40]
+        expected = deployment.Classifier(bundle).predict(texts)
+        tokenizer = tokenizers.Tokenizer.from_file(str(copied / "tokenizer.json"))
+        tokenizer.enable_truncation(8)
+        tokenizer.enable_padding(length=20)
+        written = json.loads(tokenizer.to_str())
+        change_tokenizer(copied, lambda content: content.update(written))
+        assert deployment.Classifier(copied).predict(texts) == expected
+
+    def test_a_tokenizer_without_its_unknown_token_is_refused(self, copied):
+        change_tokenizer(copied, lambda content: content["model"]["vocab"].pop("[UNK]"))
+        change_tokenizer(copied, lambda content: content.update(added_tokens=[]))
+        with pytest.raises(ValueError, match=r"no classifier that `course export` wrote|is no tokenizer"):
+            deployment.Classifier(copied)
+
+    def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(self, copied):
+        change_tokenizer(copied, lambda content: content["model"]["vocab"].update({"zzzz": 40_000}))
+        with pytest.raises(ValueError, match="does not take the 40,001 tokens of the tokenizer"):
             deployment.Classifier(copied)
 
     @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "[" * 100_000])
@@ -204,7 +314,7 @@ class TestDamage:
     def test_a_file_of_another_kind_is_refused(self, copied, name, message):
         (copied / name).write_bytes(b"something else, of some length, that is not what it should be")
         card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
-        card["sha256"][name] = deployment._sha256(copied / name)
+        card["sha256"][name] = fetch.file_sha256(copied / name)
         (copied / "card.json").write_text(json.dumps(card), encoding="utf-8")
         with pytest.raises(ValueError, match=f"is no {message}"):
             deployment.Classifier(copied)
@@ -217,15 +327,85 @@ class TestExport:
         (other / "thesis.txt").write_text("all of it", encoding="utf-8")
         with pytest.raises(ValueError, match="is there already and is no bundle"):
             deployment.export(model, other, split, split, replace=True)
+        (other / "card.json").write_text('{"name": "a postcard"}', encoding="utf-8")
+        with pytest.raises(ValueError, match="is there already and is no bundle"):
+            deployment.export(model, other, split, split, replace=True)
         with pytest.raises(ValueError, match="--replace"):
             deployment.export(model, copied, split, split)
+        (copied / "notes.txt").write_text("mine", encoding="utf-8")
+        for replace in (False, True):
+            with pytest.raises(
+                ValueError, match=r"with more than a bundle in it: notes\.txt\. Choose another"
+            ):
+                deployment.export(model, copied, split, split, replace=replace)
         assert (other / "thesis.txt").read_text(encoding="utf-8") == "all of it"
+        assert (copied / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+    @pytest.mark.parametrize("replace", [False, True])
+    def test_nothing_is_lost_that_comes_in_the_meantime(self, model, split, tmp_path, monkeypatch, replace):
+        folder, timed = tmp_path / "race", deployment.bundle._timed
+
+        def busy(*arguments):
+            folder.mkdir()
+            (folder / "results.txt").write_text("42", encoding="utf-8")
+            return timed(*arguments)
+
+        monkeypatch.setattr(deployment.bundle, "_timed", busy)
+        with pytest.raises(ValueError, match="is there already and is no bundle"):
+            deployment.export(model, folder, split, split, mode="float32", lengths=(16,), replace=replace)
+        assert [path.name for path in tmp_path.iterdir()] == ["race"]
+        assert (folder / "results.txt").read_text(encoding="utf-8") == "42"
+
+    def test_what_a_link_leads_to_is_replaced_and_the_link_stays(self, model, split, copied):
+        link = copied.with_name("link")
+        link.symlink_to(copied.name)
+        deployment.export(model, link, split, split, mode="float32", lengths=(16,), replace=True)
+        assert link.is_symlink()
+        assert deployment.Classifier(copied).lengths == (16,)
+        assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle", "link"]
+
+    def test_a_place_where_nothing_can_be_written_is_refused_at_once(self, copied, tmp_path, monkeypatch):
+        (tmp_path / "file").touch()
+        with pytest.raises(ValueError, match=r"Cannot write into .*file: Not a directory"):
+            deployment.check_target(tmp_path / "file" / "new", replace=False)
+        with pytest.raises(ValueError, match="Cannot write into /proc: "):
+            deployment.check_target("/proc/none/new", replace=False)
+        with pytest.raises(ValueError, match="/proc cannot be replaced as a whole: it is mounted"):
+            deployment.check_target("/proc", replace=True)
+        monkeypatch.chdir(copied)
+        with pytest.raises(ValueError, match="you are in it"):
+            deployment.check_target(".", replace=True)
+        deployment.check_target("../new", replace=False)
+        deployment.check_target("a/b/c", replace=False)
+        assert sorted(path.name for path in copied.iterdir()) == sorted(deployment.card.FILES)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "file"]
+
+    def test_a_full_disk_is_an_error_of_the_system(self):
+        with pytest.raises(OSError, match="No space left"):
+            deployment.bundle._write_tokenizer(pathlib.Path("/dev/full"))
+
+    def test_models_of_another_kind_are_refused(self, split, tmp_path):
+        others = [
+            keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]),
+            keras.Sequential([keras.layers.Dense(2)]),
+            transformer.encoder(100, 1, 2, 16, 32, max_length=16),
+        ]
+        for other in others:
+            with pytest.raises(ValueError, match="no classifier of lessons 05 to 07"):
+                deployment.export(other, tmp_path / "b", split, split)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_model_with_a_smaller_vocabulary_is_refused(self, split, tmp_path):
+        small = fine_tuning.classifier(transformer.encoder(50, 1, 2, 16, 32, max_length=32))
+        with pytest.raises(ValueError, match="does not take the 30,522 tokens"):
+            deployment.export(small, tmp_path / "b", split, split, mode="float32", lengths=(16,))
+        assert not list(tmp_path.iterdir())
 
     def test_a_failure_leaves_the_old_bundle_and_no_rest(self, model, split, copied, monkeypatch):
         def full(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(deployment, "_timed", full)
+        monkeypatch.setattr(deployment.bundle, "_timed", full)
         with pytest.raises(OSError, match="No space"):
             deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
         assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
@@ -240,6 +420,9 @@ class TestExport:
         empty = imdb.Split([], np.zeros(0, "int32"), [])
         for wrong, message in (
             ({"mode": "int3"}, "`mode` of a bundle"),
+            ({"card": {"data": {"train": 374}}}, "`data` must be a text"),
+            ({"labels": ("bad", "bad")}, "`labels` must be two or more different names"),
+            ({"truncation": "middle"}, "`truncation` must be one of head, tail, both"),
             ({"test": empty}, "at least one text"),
             ({"labels": ("a", "b", "c")}, "has 2 outputs"),
         ):
@@ -252,7 +435,7 @@ class TestExport:
         card = deployment.read_card(copied)
         measured = {name: card[name] for name in deployment.MEASURED}
         measured["evaluation"] = {**measured["evaluation"], "texts": 12345}
-        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: pytest.fail("measured"))
         folder = copied.parent / "again"
         deployment.export(model, folder, split, split, mode="float32", lengths=(16,), measured=measured)
         found = deployment.read_card(folder)
@@ -281,18 +464,20 @@ class TestExport:
             "import pathlib, sys\n"
             "from course_lib import deployment\n"
             "sys.modules.update(dict.fromkeys(('tensorflow', 'keras', 'keras_hub')))\n"
-            "for arguments in (('new', 'missing.keras'), ('mine',)):\n"
+            "here = pathlib.Path(sys.argv[1])\n"
+            "for mode, *names in ('dynamic', 'new', 'nofile'), ('dynamic', 'mine'), ('int4', 'new'):\n"
             "    try:\n"
-            "        deployment.export_file(*(pathlib.Path(sys.argv[1]) / name for name in arguments))\n"
+            "        deployment.export_file(*(here / name for name in names), mode=mode)\n"
             "    except ValueError as error:\n"
             "        print(error)\n"
         )
         process = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
         )
-        first, second = process.stdout.splitlines()
-        assert first == f"There is no file {tmp_path / 'missing.keras'}."
+        first, second, third = process.stdout.splitlines()
+        assert first == f"There is no file {tmp_path / 'nofile'}."
         assert "is no bundle" in second
+        assert "`mode` of a bundle is one of dynamic, float16, float32" in third
         assert process.stderr == ""
 
     def test_pruned_models_become_bundles_too(self, model, split, tmp_path):
@@ -323,7 +508,7 @@ class TestReviewerBundle:
         monkeypatch.setattr(  # Converting takes long, and other tests do it.
             quantization, "export", lambda _, path, *more, **named: shutil.copy(bundle / "model.tflite", path)
         )
-        monkeypatch.setattr(deployment, "_measured", lambda *_: pytest.fail("measured"))
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: pytest.fail("measured"))
         return loaded
 
     def test_it_is_made_once_and_said(self, reviewer, bundle, capsys):
@@ -362,7 +547,7 @@ class TestReviewerBundle:
     ):
         calls = []
         recorded = weights.reviewer_card()["bundle"]
-        monkeypatch.setattr(deployment, "_measured", lambda *_: calls.append(1) or recorded)
+        monkeypatch.setattr(deployment.bundle, "_measured", lambda *_: calls.append(1) or recorded)
         deployment.export_file(tmp_path / "b", mode=mode)
         assert len(calls) == times
 
@@ -388,8 +573,41 @@ class TestCommand:
         assert result.output == ""
 
     def test_a_text_may_begin_with_a_dash(self, bundle):
+        result = CliRunner().invoke(cli.app, ["predict", "-b", str(bundle), "-5 stars"])
+        assert result.exit_code == 2
+        assert "[--] TEXT" in result.output  # The usage says how.
         result = CliRunner().invoke(cli.app, ["predict", "-b", str(bundle), "--", "-5 stars"])
         assert result.output.split()[0] in ("negative", "positive")
+
+    def test_the_modes_are_the_bundles(self, tmp_path):
+        assert [mode.value for mode in cli.Mode] == list(deployment.MODES)
+        result = CliRunner().invoke(cli.app, ["export", str(tmp_path / "b"), "--mode", "int4"])
+        assert result.exit_code == 2
+        assert "'int4' is not one of 'dynamic', 'float16', 'float32'" in result.output
+
+    def test_export_that_is_stopped_cleans_up(self, tmp_path):
+        code = (
+            "import sys, time\n"
+            "from course_lib import cli, deployment\n"
+            "def export_file(*_):\n"
+            "    try:\n"
+            "        print('begun', flush=True)\n"
+            "        time.sleep(60)\n"
+            "    finally:\n"
+            "        print('cleaned', flush=True)\n"
+            "deployment.export_file = export_file\n"
+            "sys.argv[1:] = ['export', 'b']\n"
+            "cli.main()\n"
+        )
+        command = [sys.executable, "-c", code]
+        environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout.readline() == "begun\n"
+            process.terminate()
+            assert process.communicate(timeout=20)[0] == "cleaned\n"
+        assert process.returncode == 128 + signal.SIGTERM
 
 
 class TestWordImportance:
@@ -487,10 +705,19 @@ class TestCalibration:
         assert errors[1] < 0.01 < errors[0]
 
     def test_errors(self):
+        halves = np.full((2, 2), 0.5)
         for function in (deployment.fit_temperature, deployment.expected_calibration_error):
-            for wrong in ((np.zeros((2, 2)), [0]), (np.zeros((0, 2)), []), (np.zeros(3), [0, 1, 0])):
+            for wrong in ((halves, [0]), (np.zeros((0, 2)), []), (np.zeros(3), [0, 1, 0])):
                 with pytest.raises(ValueError, match="Shapes"):
                     function(*wrong)
+            for labels in ([0, -1], [0, 2], [0.0, 0.5]):
+                with pytest.raises(ValueError, match="whole numbers from 0 to 1"):
+                    function(halves, labels)
+            with pytest.raises(ValueError, match="finite"):
+                function(halves * np.nan, [0, 1])
+        for wrong in ([[3.0, -2.0]], [[0.5, 0.1]], [[1.5, -0.5]]):
+            with pytest.raises(ValueError, match="sum to 1"):
+                deployment.expected_calibration_error(wrong, [0])
 
 
 class TestDrift:
@@ -541,6 +768,61 @@ class TestDrift:
         for _ in range(20):
             monitor.add({"unknown": 1.0})
         assert monitor.report()["unknown"].alert
+
+    @pytest.mark.parametrize(
+        ("reference", "now"),
+        [
+            ([1.0] * 180 + [*np.linspace(0.5, 0.99, 20)], 0.5),
+            ([128.0] * 200, 5.0),
+            ([128.0] * 200, 300.0),
+            ([0.0] * 100 + [*range(1, 101)], 3.0),
+            ([0] * 100 + [1] * 100, 0),
+            ([0] * 100 + [1] * 100, 1),
+        ],
+    )
+    def test_a_move_from_a_frequent_value_is_noticed(self, reference, now):
+        rng = np.random.default_rng(0)
+        monitor = deployment.DriftMonitor({"a": reference})
+        for value in rng.choice(reference, 100, replace=False):
+            monitor.add({"a": value})
+        assert not monitor.report()["a"].alert
+        for _ in range(100):
+            monitor.add({"a": now})
+        assert monitor.report()["a"].alert
+
+    def test_bins_by_hand(self):
+        # Quantiles 1, 1, 3, 8: 1 and 8 have a tenth and more, 3 has not.
+        reference = [1.0] * 45 + [2.0] * 14 + [3.0] * 2 + [5.0] * 17 + [8.0] * 12 + [9.0] * 10
+        now = [0.0] * 4 + [1.0] * 6 + [3.0] * 4 + [8.0] * 2 + [9.0] * 4
+        monitor = deployment.DriftMonitor({"a": reference}, window=20)
+        for value in now:
+            monitor.add({"a": value})
+        # Below 1, 1, up to 3, below 8, 8, above.
+        expected = deployment.population_stability_index([0, 45, 16, 17, 12, 10], [4, 6, 4, 0, 2, 4])
+        assert monitor.report()["a"].psi == pytest.approx(expected)
+
+    def test_reference_and_service_round_alike(self):
+        rng = np.random.default_rng(0)
+
+        def prediction():
+            p = float(rng.uniform(0.99985, 0.99995))
+            return deployment.Prediction("b", p, {"a": 1 - p, "b": p}, 3, False, 1 / 3)
+
+        reference = [deployment.features(prediction()) for _ in range(1000)]
+        written = json.loads(json.dumps(reference))  # As it is in a card.
+        monitor = deployment.DriftMonitor({name: [each[name] for each in written] for name in reference[0]})
+        for _ in range(100):
+            monitor.add(deployment.features(prediction()))
+        assert not any(found.alert or found.psi for found in monitor.report().values())
+        assert tuple(reference[0]) == deployment.WATCHED
+        assert reference[0] == {"length": 3, "unknown": 0.3333, "confidence": 0.9999, "label": 1}
+
+    @pytest.mark.parametrize(
+        "wrong", [[[1.0]] * 30, ["a"] * 30, [float("nan")] * 30, [10**400] * 30, [None] * 30]
+    )
+    def test_a_reference_holds_numbers(self, wrong):
+        with pytest.raises(ValueError, match="The reference of a is a list of finite numbers"):
+            deployment.DriftMonitor({"a": wrong})
 
     @pytest.mark.parametrize(
         "wrong", [{"window": 5}, {"bins": 1}, {"p_value": 0}, {"reference": {}}, {"reference": {"a": [1.0]}}]

@@ -5,6 +5,7 @@ import base64
 import collections
 import contextlib
 import functools
+import gzip
 import hashlib
 import json
 import logging
@@ -24,6 +25,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import parser
 
 from course_lib import cli, deployment, fine_tuning, imdb, samples, serving, transformer, weights
@@ -96,6 +98,9 @@ class Fake:
     def word_importance(self, text):
         self.predict([text])
         return [(word, None) for word in text.split()]
+
+    def copy(self, threads):
+        return self
 
 
 @contextlib.contextmanager
@@ -320,9 +325,48 @@ def test_other_encodings_of_json_are_read():
     assert fake.batches == [["naïve"]]
 
 
+@pytest.mark.parametrize("more", [{}, {"text": "a"}, {"texts": ["a"]}])
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
+def test_a_body_with_many_unknown_fields_costs_little(monkeypatch, path, more):
+    found = []
+    complaint = serving.app._complaint
+    monkeypatch.setattr(serving.app, "_complaint", lambda error: found.append(error) or complaint(error))
+    errors = RequestValidationError.errors
+    counts = []
+    monkeypatch.setattr(
+        RequestValidationError, "errors", lambda self: counts.append(len(errors(self))) or errors(self)
+    )
+    answer = post(serving.create_app(Fake()), {**{f"k{i}": 1 for i in range(15_000)}, **more}, path)
+    assert (answer.status_code, answer.json()) == (422, {"detail": "There is an unknown field"})
+    assert counts == [1]
+
+
+def test_a_body_that_is_packed_is_refused_as_such():
+    body = gzip.compress(b'{"text": "a"}')
+    app = serving.create_app(Fake())
+    answer = post(app, body, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, "Content-Encoding" in answer.json()["detail"]) == (415, True)
+    assert post(app, {"text": "a"}, headers={"Content-Encoding": "identity"}).status_code == 200
+
+
+def test_a_body_with_a_length_and_an_encoding_is_refused():
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "13"}
+    answer = post(serving.create_app(Fake()), b'{"text": "a"}', headers=headers)
+    assert (answer.status_code, answer.headers["Connection"]) == (400, "close")
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics"])
+def test_head_is_get_without_the_body(path):
+    app = serving.create_app(Fake())
+    answer = ask(app, lambda client: client.head(path))
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == get(app, path).headers["Content-Type"]
+    assert ask(app, lambda client: client.head("/predict")).status_code == 405
+
+
 def test_rate_is_limited_per_client(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(serving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(serving.limits.time, "monotonic", lambda: now[0])
     app = serving.create_app(Fake(), serving.Settings(rate=2, burst=64))
     for _ in range(2):
         assert post(app, {"texts": ["a"] * 32}).status_code == 200
@@ -346,7 +390,7 @@ def test_an_explanation_costs_more():
 
 
 def test_remembered_clients_are_bounded():
-    rate = serving._Rate(serving.Settings(clients=10))
+    rate = serving.limits.Rate(serving.Settings(clients=10))
     for i in range(100):
         rate.charge(str(i), 1)
     assert list(rate._buckets) == [str(i) for i in range(90, 100)]
@@ -384,27 +428,110 @@ def test_an_answer_that_takes_too_long_is_given_up():
     assert post(app, {"text": "a"}).status_code == 200
 
 
-@pytest.mark.parametrize("wrong", [{"rate": 0}, {"queue": -1}, {"body_seconds": 0.0}, {"burst": 63}])
-def test_settings_must_be_usable(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"rate": 0}, "positive. Received: rate=0"),
+        ({"rate": float("nan")}, "positive. Received: rate=nan"),
+        ({"queue": -1}, "positive. Received: queue=-1"),
+        ({"body_seconds": 0.0}, "positive. Received: body_seconds"),
+        ({"burst": 63}, "`burst` must not be below `texts` (64)"),
+        ({"hosts": ("http://a.example",)}, "without scheme and port"),
+        ({"hosts": ("a.*.example",)}, "without scheme and port"),
+        ({"hosts": ("",)}, "without scheme and port"),
+        ({"proxies": ("proxy.example",)}, "Received: 'proxy.example'"),
+        ({"proxies": ("*",)}, "Received: '*'"),
+    ],
+)
+def test_settings_must_be_usable(wrong, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
         serving.Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("*", "x.example"),
+        ("*.example.org", "a.example.org"),
+        ("a-b.example.org", "a-b.example.org:80"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_a_service_answers_to_the_names_that_it_is_given(name, header):
+    app = serving.create_app(Fake(), serving.Settings(hosts=(*serving.LOCAL_HOSTS, name)))
+    assert get(app, "/healthz", headers={"Host": header}).status_code == 200
+    assert get(app, "/healthz").status_code == 200
+
+
+def test_an_explanation_leaves_the_predictions_alone(classifier, texts):
+    """It has an engine of its own: predictions go on while it is held up."""
+    held, explained = threading.Event(), threading.Event()
+
+    class Held(deployment.Classifier):
+        def copy(self, threads=None):
+            other = super().copy(threads)
+            run = other._run
+            other._run = lambda sequences: explained.set() or (held.wait(20) and run(sequences))
+            return other
+
+    own = object.__new__(Held)
+    vars(own).update(vars(classifier))
+    app = serving.create_app(own)
+
+    async def work(client):
+        words = asyncio.create_task(client.post("/explain", json={"text": "A dull film."}))
+        await until(explained.is_set)
+        try:
+            answers = [await client.post("/predict", json={"texts": texts[9:20]}) for _ in range(3)]
+        finally:
+            held.set()
+        return answers, await words
+
+    answers, words = ask(app, work)
+    assert {answer.status_code for answer in (*answers, words)} == {200}
+    assert [each["word"] for each in words.json()["words"]] == ["A", "dull", "film."]
 
 
 # Failures
 
 
-def test_an_exception_fails_its_own_batch_only_and_tells_nothing(caplog):
+def test_a_text_that_fails_fails_alone_and_tells_nothing(caplog):
     caplog.set_level(logging.DEBUG)
     fake = Fake()
-    app = serving.create_app(fake, serving.Settings(batch=1))
-    answer = post(app, {"texts": ["fail", SECRET]})
-    assert (answer.status_code, answer.json()) == (500, {"detail": "It failed."})
+    app = serving.create_app(fake, serving.Settings(**FREE))
+    bodies = [{"text": "good"}] * 9 + [
+        {"text": "fail"},
+        {"texts": ["a", SECRET]},
+        {"texts": [SECRET, "fail"]},
+    ]
+
+    async def work(client):
+        with closed(fake):  # All of them wait, and run together.
+            first = asyncio.create_task(client.post("/predict", json={"text": "first"}))
+            await until(fake.entered.is_set)
+            tasks = [asyncio.create_task(client.post("/predict", json=body)) for body in bodies]
+            await waiting(client, 14)
+        return await asyncio.gather(first, *tasks)
+
+    *good, one, both, several = ask(app, work)
+    assert len(fake.batches[1]) == 14
+    assert {answer.status_code for answer in (*good, both)} == {200}
+    assert (one.status_code, one.json()) == (500, {"detail": "It failed."})
+    assert (several.status_code, several.json()) == (500, {"detail": "texts.1 failed."})
     assert "RuntimeError" in caplog.text
     assert "cannot read" not in caplog.text
-    assert post(app, {"text": "a"}).status_code == 200
     found = metrics(app)
-    assert found["course_errors_total", "/predict"] == 1
-    assert found["course_requests_total", "/predict", "500"] == 1
+    assert found["course_errors_total", "/predict"] == 2
+    assert found["course_requests_total", "/predict", "500"] == 2
+    assert found["course_predictions_total", "good"] == 13
+
+
+def test_a_failure_of_the_counting_fails_its_batch_only(monkeypatch):
+    app = serving.create_app(Fake())
+    with monkeypatch.context() as patch:
+        patch.setattr(app.state.metrics, "observe", lambda _: 1 / 0)
+        assert post(app, {"text": "a"}).status_code == 500
+    assert post(app, {"text": "a"}).status_code == 200
 
 
 def test_the_text_of_a_client_that_leaves_is_skipped():
@@ -463,6 +590,10 @@ def test_metrics_count_what_happened(classifier, texts):
     assert found["course_confidence_bucket", "0.9"] == sure
     assert found["course_queue_length",] == 0
     assert not any("diary" in str(key) for key in found)
+    model = classifier.card["sha256"]["model.tflite"][:12]
+    assert found["course_model_info", model] == 1
+    assert get(app, "/healthz").json() == {"status": "ok", "model": model}
+    assert found["process_resident_memory_bytes",] > 1e6
 
 
 def test_the_drift_alert_rises_with_another_domain_and_not_before(classifier, texts):
@@ -479,6 +610,23 @@ def test_the_drift_alert_rises_with_another_domain_and_not_before(classifier, te
     assert post(app, {"texts": [f"zq{i} 0x{i:x} wlan ok" for i in range(40)]}).status_code == 200
     assert {"length", "unknown"} <= alerts()
     assert metrics(app)["course_drift_psi", "length"] > 0.25
+
+
+def test_a_service_that_gives_one_label_only_raises_an_alert(classifier, texts):
+    app = serving.create_app(classifier, serving.Settings(**FREE, drift_window=40))
+    found = zip(texts[9:], classifier.predict(texts[9:]), strict=True)
+    positive = [text for text, each in found if each.label == "positive"]
+    assert post(app, {"texts": (positive * 3)[:40]}).status_code == 200
+    assert metrics(app)["course_drift_alert", "label"] == 1
+
+
+def test_a_reference_without_labels_is_watched_all_the_same(classifier, texts):
+    fake = Fake()
+    reference = {name: classifier.card["reference"][name] for name in deployment.FEATURES}
+    fake.card = {"reference": reference}
+    app = serving.create_app(fake)
+    watched = {name[1] for name in metrics(app) if name[0] == "course_drift_alert"}
+    assert watched == set(deployment.FEATURES)
 
 
 @pytest.mark.parametrize(
@@ -543,6 +691,24 @@ def test_a_foreign_name_for_this_machine_is_refused(host, status):
     assert get(serving.create_app(Fake()), "/healthz", headers={"Host": host}).status_code == status
     named = serving.create_app(Fake(), serving.Settings(hosts=("evil.example",)))
     assert get(named, "/healthz", headers={"Host": "evil.example"}).status_code == 200
+
+
+CARD = {
+    "limits": "Not for <b>decisions</b>.",
+    "evaluation": {"texts": 2500, "accuracy": 0.9241, "interval": [0.913, 0.9338], "calibration_error": 0.02},
+}
+
+
+def test_the_page_tells_what_to_expect():
+    fake = Fake()
+    page = get(serving.create_app(fake), "/").text
+    assert "How often it is right was not measured." in page
+    fake.card = CARD
+    page = get(serving.create_app(fake, serving.Settings(characters=300, explain_characters=200)), "/").text
+    assert "right on 92.4 % of 2,500 test reviews (95 % interval 91.3 to 93.4 %)" in page
+    assert "Not for &lt;b&gt;decisions&lt;/b&gt;." in page
+    assert 'data-longest="300" data-explained="200"' in page
+    assert "{{" not in page
 
 
 # A real server
@@ -610,10 +776,10 @@ def rest(connection):
         return b"".join(parts)
 
 
-# Without reading certificates, which takes longer than all the rest.
+# Without reading certificates, which takes longer than all the rest, and past any proxy of this machine's.
+DIRECT = {"verify": False, "trust_env": False, "timeout": 60}
 http = types.SimpleNamespace(
-    get=functools.partial(httpx.get, verify=False, timeout=60),
-    post=functools.partial(httpx.post, verify=False, timeout=60),
+    get=functools.partial(httpx.get, **DIRECT), post=functools.partial(httpx.post, **DIRECT)
 )
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -623,7 +789,7 @@ def many(service, payloads):
 
     async def run():
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits, verify=False) as client:
+        async with httpx.AsyncClient(base_url=service.url, limits=limits, **DIRECT) as client:
             return await asyncio.gather(*(client.post("/predict", json=each) for each in payloads))
 
     return asyncio.run(run())
@@ -657,6 +823,89 @@ def test_large_bodies_on_many_connections_are_not_kept(running):
     for connection in connections:
         assert connection.recv(12) == b"HTTP/1.1 413"
         connection.close()
+
+
+def test_a_connection_that_is_kept_does_not_wait(running):
+    with httpx.Client(base_url=running.url, **DIRECT) as client:
+        spent = []
+        for _ in range(40):
+            begin = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            spent.append(time.perf_counter() - begin)
+    # With Nagle's algorithm each, after a first few, would wait for the delayed confirmation of the client:
+    # 40 ms. The least, because this machine may be busy.
+    assert min(spent[-10:]) < 0.02
+
+
+def test_one_client_cannot_have_all_connections(bundle, tmp_path):
+    with server(bundle, tmp_path, client_connections=20, connections=30, concurrency=5) as service:
+        idle = [raw(service, b"") for _ in range(8)]
+        slow = [raw(service, HEAD + b'Content-Length: 100\r\n\r\n{"text"') for _ in range(8)]
+        # What is sent slowly is not in work: there is room for others, and for more of this client.
+        assert http.post(f"{service.url}/predict", json={"text": "a"}).status_code == 200
+        idle += [raw(service, b"") for _ in range(4)]
+        refused = rest(raw(service, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        head, body = refused.split(b"\r\n\r\n")
+        assert json.loads(body) == {"detail": "Too many connections."}
+        assert b"X-Content-Type-Options: nosniff\r\n" in head
+        assert b"Retry-After: 1" in head
+        other = socket.create_connection(("127.0.0.1", service.port), 30, source_address=("127.0.0.2", 0))
+        other.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = rest(other).decode()
+        assert answer.startswith("HTTP/1.1 200")
+        assert 'course_requests_total{path="other",status="503"} 1.0' in answer
+        for connection in idle + slow:
+            connection.close()
+        deadline = time.monotonic() + 20
+        while http.get(f"{service.url}/healthz").status_code != 200:
+            assert time.monotonic() < deadline
+
+
+def test_behind_a_proxy_each_client_has_its_own_rate(bundle, tmp_path):
+    limits = {"rate": 0.001, "burst": 64, "client_connections": 3}
+    with server(bundle, tmp_path, **limits, proxies=["127.0.0.0/8"]) as service:
+
+        def status(client):
+            headers = {"X-Forwarded-For": client}
+            body = {"texts": ["a"] * 40}
+            return http.post(f"{service.url}/predict", json=body, headers=headers).status_code
+
+        assert [status("192.0.2.1"), status("192.0.2.2"), status("192.0.2.1")] == [200, 200, 429]
+        # What a client writes itself comes first: the proxy adds what it saw.
+        assert status("192.0.2.9, 192.0.2.1") == 429
+        # A proxy may have more connections than a client.
+        kept = [raw(service, b"") for _ in range(5)]
+        assert http.get(f"{service.url}/healthz").status_code == 200
+        for connection in kept:
+            connection.close()
+    with server(bundle, tmp_path, **limits) as service:  # Anybody can write such a header.
+        assert [status("192.0.2.1"), status("192.0.2.2")] == [200, 429]
+
+
+def test_what_is_no_http_is_refused_like_all_else(running):
+    before = measures(http.get(f"{running.url}/metrics").text)
+    answer = rest(raw(running, b"nonsense\r\n\r\n"))
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"Content-Security-Policy: default-src 'none'" in head
+    assert json.loads(body) == {"detail": "Invalid HTTP request received."}
+    name = "course_requests_total", "other", "400"
+    after = measures(http.get(f"{running.url}/metrics").text)
+    assert after[name] == before.get(name, 0) + 1
+    # In the middle of a body, of which the application has a part.
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n"
+    broken = rest(raw(running, HEAD + chunks))
+    assert broken.count(b"HTTP/1.1") == 1
+    assert broken.startswith(b"HTTP/1.1 400")
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_a_websocket_is_answered_as_any_request(running):
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with raw(running, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + upgrade) as connection:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    assert "pip install" not in running.log.read_text()
 
 
 SLOW = {
@@ -769,6 +1018,32 @@ def test_course_serve_on_a_port_that_is_taken_is_one_clear_line(monkeypatch, cap
     assert f"Cannot listen on 127.0.0.1, port {port}: Address already in use" in line
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_course_serve_at_an_address_of_another_machine_is_one_clear_line(monkeypatch, capsys, bundle, host):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert command(monkeypatch, "-b", bundle, "--host", host) == 1
+    assert re.search(rf"Cannot listen on {host}.*\(--host\)", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_is_not_taken_for_all_addresses(monkeypatch, capsys, bundle, host):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert command(monkeypatch, "-b", bundle, "--host", host) == 1
+    assert "The host is empty" in capsys.readouterr().err
+
+
+def test_course_serve_takes_what_a_proxy_needs(monkeypatch, bundle):
+    served = []
+    monkeypatch.setattr(serving, "serve", lambda *arguments: served.append(arguments))
+    options = ["--allow-host", "a.example", "--allow-host", "*.b.example", "--trust-proxy", "127.0.0.1"]
+    assert not command(monkeypatch, "-b", bundle, *options, "--rate", "7.5", "--body-bytes", "1000")
+    assert not command(monkeypatch, "-b", bundle)
+    (*_, first), (*_, second) = served
+    hosts = (*serving.LOCAL_HOSTS, "a.example", "*.b.example")
+    assert first == serving.Settings(rate=7.5, body_bytes=1000, proxies=("127.0.0.1",), hosts=hosts)
+    assert second == serving.Settings()
+
+
 @pytest.mark.parametrize(
     ("host", "warns", "status"),
     [("127.0.0.1", False, 400), ("localhost", False, 400), ("::1", False, 400), ("0.0.0.0", True, 200)],
@@ -782,7 +1057,7 @@ def test_other_hosts_are_served_with_a_warning_only(monkeypatch, bundle, caplog,
         apps.append(self.config.app)
         sockets[0].close()
 
-    monkeypatch.setattr(serving.uvicorn.Server, "run", run)
+    monkeypatch.setattr(serving.server.uvicorn.Server, "run", run)
     try:
         serving.serve(bundle, host, 0)
     except OSError as error:
@@ -813,6 +1088,13 @@ def test_the_page_in_a_browser(driver, running, classifier, tmp_path):
     assert driver.switch_to.active_element.get_attribute("id") == "text"
     box = driver.find_element(By.ID, "text")
     assert box.accessible_name == "A film review, in English"
+    assert "test reviews" in driver.find_element(By.TAG_NAME, "main").text
+    grounds = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        grounds.append(driver.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
+    assert grounds == ["rgba(255, 255, 255, 1)", "rgba(21, 24, 27, 1)"]
     box.send_keys(Keys.TAB)
     assert driver.switch_to.active_element.text == "Classify"
     driver.switch_to.active_element.send_keys(Keys.ENTER)
@@ -828,13 +1110,32 @@ def test_the_page_in_a_browser(driver, running, classifier, tmp_path):
     assert any(each.get_attribute("class") in ("for", "against") for each in words)
     assert any(each.get_attribute("class") == "unseen" for each in words)
     assert "not read" in shown("note")
+    points = [abs(100 * change) for _, change in classifier.word_importance(text) if change is not None]
+    assert f"{max(points):.1f} points)" in shown("most")
+    assert shown("count") == f"{len(text):,} of at most 20,000 characters"
 
     driver.execute_script("document.getElementById('text').value = '<b>x</b>&lt;i&gt;'")
     box.send_keys(Keys.CONTROL, Keys.ENTER)
     wait.until(lambda _: shown("words") == "x <i>")  # As the classifier reads it, and not as HTML.
     assert not driver.find_elements(By.CSS_SELECTOR, "#words i")
 
-    driver.execute_script("document.getElementById('text').value = 'word '.repeat(5000)")
+    # A mark that turns the direction of what follows stays in its word; an emoji is one character.
+    driver.execute_script("document.getElementById('text').value = '\u202eab 🎬 cd'; count()")
+    assert shown("count").startswith("8 of")
     box.send_keys(Keys.CONTROL, Keys.ENTER)
-    wait.until(lambda _: "at most 20000 characters" in shown("note"))
-    assert not [line for line in driver.get_log("browser") if "422" not in line["message"]]
+    wait.until(lambda _: shown("words").endswith("🎬 cd"))
+    words = driver.find_elements(By.CSS_SELECTOR, "#words span")
+    assert {each.value_of_css_property("unicode-bidi") for each in words} == {"isolate"}
+    left, right = (words[i].rect["x"] for i in (1, 2))
+    assert left < right
+
+    driver.execute_script("document.getElementById('text').value = 'word '.repeat(1001); count()")
+    box.send_keys(Keys.CONTROL, Keys.ENTER)
+    wait.until(lambda _: "Which words mattered is told of up to 5,000 characters." in shown("note"))
+    assert shown("verdict")
+
+    driver.execute_script("document.getElementById('text').value = 'word '.repeat(5000); count()")
+    assert "5,000 too many" in shown("count")
+    box.send_keys(Keys.CONTROL, Keys.ENTER)
+    wait.until(lambda _: "at most 20,000 characters" in shown("note"))
+    assert not driver.get_log("browser")

@@ -1,0 +1,12 @@
+"""Lesson 08: a bundle as a service that stays up, is watched, and keeps no text.
+
+`course serve` runs it. A module per idea: `limits` (`Settings`, and the guard that enforces them),
+`batching` (waiting texts run together), `metrics` (what Prometheus reads), `page` (for people), `app` (all
+of it as one application), `server` (the process).
+"""
+
+from course_lib.serving.app import LOCAL_HOSTS, create_app
+from course_lib.serving.limits import Settings
+from course_lib.serving.server import serve
+
+__all__ = ["LOCAL_HOSTS", "Settings", "create_app", "serve"]

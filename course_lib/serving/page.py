@@ -1,0 +1,48 @@
+"""The page for people, and the policy that lets nothing but its own script and style run."""
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import re
+
+
+def load(card, settings):
+    """The page of a service.
+
+    Args:
+        card: The model card: what it says of accuracy and limits is shown.
+        settings: A `Settings`, of which the page tells the most characters.
+
+    Returns:
+        `(page, policy)`: HTML, and the value of its header Content-Security-Policy.
+    """
+    page = importlib.resources.files("course_lib.serving").joinpath("page.html").read_text(encoding="utf-8")
+
+    def hashed(tag):
+        inside = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        return base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{hashed('script')}'; style-src 'sha256-{hashed('style')}'; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    known = {
+        "about": " ".join(filter(None, (_accuracy(card), card.get("limits", "")))),
+        "characters": settings.characters,
+        "explain_characters": settings.explain_characters,
+    }
+    for name, value in known.items():
+        page = page.replace(f"{{{{{name}}}}}", html.escape(str(value)))
+    return page, policy
+
+
+def _accuracy(card):
+    found = card.get("evaluation")
+    if not found:
+        return "How often it is right was not measured."
+    low, high = (f"{100 * bound:.1f}" for bound in found["interval"])
+    return (
+        f"It was right on {100 * found['accuracy']:.1f} % of {found['texts']:,} test reviews "
+        f"(95 % interval {low} to {high} %); on other texts it may be right less often, and no less sure."
+    )
