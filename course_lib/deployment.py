@@ -9,6 +9,7 @@ arXiv:1706.04599; Mitchell et al., "Model Cards for Model Reporting", FAT* 2019,
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -443,8 +444,12 @@ def reviewer_bundle():
     """
     from course_lib import fetch, weights
 
-    folder = runtime.cache_dir() / f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
-    with fetch.lock(folder):
+    name = f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
+    folder = runtime.cache_dir(create=False) / name
+    with contextlib.suppress(ValueError):  # Without the lock: a shared cache may be read-only.
+        read_card(folder)
+        return folder
+    with fetch.lock(runtime.cache_dir() / name):
         try:
             read_card(folder)
         except ValueError:  # It is not there, or damaged.
