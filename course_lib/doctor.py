@@ -199,6 +199,10 @@ def _disk():
     except OSError as error:
         return Line("Disk", PROBLEM, str(error), OTHER_CACHE)
     if not os.access(folder, os.W_OK):
+        from course_lib import weights
+
+        if os.path.isdir(weights.preset_folder()):
+            return Line("Disk", WARNING, f"{folder} is not writable, only what is in it is used", OTHER_CACHE)
         return Line("Disk", PROBLEM, f"{folder} is not writable", OTHER_CACHE)
     free = shutil.disk_usage(folder).free / 1e9
     detail = f"{free:.1f} GB free for the cache {_short(folder)}"
@@ -225,10 +229,25 @@ def _reviews():
 
     try:
         corpus = imdb.load(verbose=False)  # Takes a second, and checks every byte.
-    except (ValueError, OSError, RuntimeError) as error:
-        return Line("Reviews", PROBLEM, str(error), "course fetch data")
+    except OSError as error:
+        return Line("Reviews", PROBLEM, str(error), OTHER_CACHE)
+    except (ValueError, RuntimeError) as error:
+        if os.environ.get("COURSE_IMDB"):
+            remedy = "unset COURSE_IMDB"
+        elif os.path.isfile(runtime.cache_dir(create=False) / imdb.ARCHIVE):
+            remedy = "course fetch imdb"
+        else:
+            remedy = _fetch_anew("reviews")
+        return Line("Reviews", PROBLEM, str(error), remedy)
     detail = f"{corpus.describe().removeprefix('data: ')}, content as published"
     return Line("Reviews", OK, detail)
+
+
+def _fetch_anew(name):
+    from course_lib import carriers
+
+    folder = carriers.find(name)  # What is there is not fetched again.
+    return "course fetch data" if folder is None else f"rm -r {folder} && course fetch data"
 
 
 def _raters():
@@ -238,7 +257,8 @@ def _raters():
         imdb.rated("products")
     except (ValueError, OSError, RuntimeError) as error:
         # Lessons run without, but for a section of 02 and of 08.
-        return Line("Raters", WARNING, str(error), "course fetch data")
+        remedy = OTHER_CACHE if isinstance(error, OSError) else _fetch_anew("raters")
+        return Line("Raters", WARNING, str(error), remedy)
     return Line("Raters", OK, f"{carriers.CARRIERS['raters'].what}, as published")
 
 

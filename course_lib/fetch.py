@@ -7,6 +7,7 @@ archive is read member by member; nothing is ever written under a name that it c
 import contextlib
 import gzip
 import hashlib
+import os
 import pathlib
 import re
 import sys
@@ -78,12 +79,15 @@ def download(urls, path, *, sha256, size=None, remedy=""):
     """
     path = pathlib.Path(path)
     try:
-        with lock(path):
-            if path.is_file() and file_sha256(path) == sha256:
+        if _complete(path, sha256):  # Without the lock: a shared cache may be read-only.
+            return path
+        with lock(path) as held:
+            if _complete(path, sha256):  # Another process brought it.
                 return path
             # Left by a process that was killed: a living one would hold the lock.
-            for stale in path.parent.glob(f".{path.name}.*.part"):
-                stale.unlink(missing_ok=True)
+            for stale in path.parent.glob(f".{path.name}.*.part") if held else ():
+                with contextlib.suppress(OSError):
+                    stale.unlink()
             _from_any(urls, path, sha256, size, remedy)
     except OSError as error:
         raise FetchError(
@@ -91,6 +95,10 @@ def download(urls, path, *, sha256, size=None, remedy=""):
             "Make room there, or set COURSE_CACHE to another folder."
         ) from error
     return path
+
+
+def _complete(path, sha256):
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def _from_any(urls, path, sha256, size, remedy):
@@ -120,10 +128,7 @@ def _transfer(url, path, sha256, size):
 
     timeout = (CONNECT_SECONDS, STALL_SECONDS)
     try:
-        # The bytes as they are stored: servers may otherwise unpack a .gz on the way.
-        with requests.get(
-            url, stream=True, timeout=timeout, headers={"Accept-Encoding": "identity"}
-        ) as response:
+        with _get(url, timeout) as response:
             status = response.status_code
             if status != 200:
                 passing = status in (408, 425, 429) or status >= 500
@@ -139,7 +144,44 @@ def _transfer(url, path, sha256, size):
                 _receive(response.raw, part, sha256, length, advance)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         permanent = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
-        raise _SourceError(_in_words(error), not isinstance(error, permanent)) from error
+        said = _in_words(error)
+        if isinstance(error, requests.exceptions.SSLError):
+            said += _certificates()
+        if isinstance(error, requests.ConnectionError):
+            said += _proxy(url)
+        raise _SourceError(said, not isinstance(error, permanent)) from error
+
+
+def _get(url, timeout):
+    import requests
+
+    try:
+        # The bytes as they are stored: servers may otherwise unpack a .gz on the way.
+        return requests.get(url, stream=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
+    except requests.RequestException:
+        raise
+    except OSError as error:  # requests looks for the file of certificates before it connects.
+        raise _SourceError(f"{error}{_certificates()}", False) from error
+
+
+def _certificates():
+    """What to do about certificates, to follow an error."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if named := os.environ.get(variable):
+            return f". {variable} names the certificates to trust, {named}: correct it, or unset it"
+    return ". If your network has a certificate of its own, set REQUESTS_CA_BUNDLE to its file"
+
+
+def _proxy(url):
+    """Which proxy was asked, if any, to follow an error; without the password that its address may hold."""
+    import requests
+    import urllib3
+
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if not proxy:
+        return ""
+    where = urllib3.util.parse_url(proxy)._replace(auth=None)
+    return f". The request went to the proxy {where}, which a variable such as https_proxy names"
 
 
 def _receive(raw, part, sha256, size, advance):
@@ -172,6 +214,8 @@ def _in_words(error):
     if "IncompleteRead" in str(error):
         return "broke off: " + re.sub(r".*IncompleteRead\(([^)]*)\).*", r"\1", str(error))
     inner = getattr(error.args[0] if error.args else None, "reason", None) or error
+    while (deeper := getattr(inner, "original_error", None)) is not None:  # Of a proxy.
+        inner = deeper
     return str(inner).rpartition("): ")[2]
 
 
@@ -191,16 +235,51 @@ def _progress(name, total):
 
 @contextlib.contextmanager
 def lock(path):
-    """Holds a lock for work on `path`; waits for another process that holds it. It dies with its process."""
+    """Holds a lock for work on `path`; waits for another process that holds it. It dies with its process.
+
+    Args:
+        path: What is worked on; the lock is a file beside it, which stays.
+
+    Yields:
+        Whether the lock is held: some file systems, such as some networks' home folders, know no locks.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    with contextlib.ExitStack() as stack:
+        name = path.parent / f".{path.name}.lock"
+        try:
+            file = stack.enter_context(name.open("ab"))
+        except PermissionError:
+            if not name.is_file():
+                raise
+            file = stack.enter_context(name.open("rb"))  # Another user's, in a cache that both write to.
+        yield _wait_for(file, path)
+
+
+def _wait_for(file, path):
     import fcntl
 
-    with (path.parent / f".{path.name}.lock").open("w") as file:
+    try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"Another process is at work on {path.name}; waiting for it ...", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def reading(path, remedy):
+    """Turns an OSError of the block, which reads `path`, into a DataError that ends in `remedy`."""
+    try:
         yield
+    except OSError as error:
+        raise DataError(
+            f"Cannot read {error.filename or path}: {error.strerror or error}. {remedy}"
+        ) from error
 
 
 def file_sha256(path):
@@ -227,6 +306,8 @@ def read_tar(path, select, member_bytes=MEMBER_BYTES):
         OSError: If the file cannot be read.
     """
     path = pathlib.Path(path)
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise ArchiveError(f"{path} is no file.")
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     try:

@@ -7,6 +7,7 @@ only, so that importing this module stays cheap.
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import functools
 import gc
 import importlib.metadata
@@ -332,32 +333,55 @@ def cpu_name():
     return f"{name}, {cores} cores"
 
 
-def cache_dir():
+def cache_dir(create=True):
     """The one folder that the course writes to outside the clone: downloads and converted weights.
 
-    `COURSE_CACHE` names it; the default is `attention-to-edge` in the user's cache folder. It is created
-    here.
+    `COURSE_CACHE` names it; the default is `attention-to-edge` in the user's cache folder. It may be another
+    user's and read-only: what is complete in it is used.
+
+    Args:
+        create: Whether to make it if it is missing. Who only looks for something there must not need to.
+
+    Returns:
+        A `pathlib.Path`.
 
     Raises:
-        OSError: If it cannot be created; the message names `COURSE_CACHE`.
+        OSError: If it cannot be created, or it is there and cannot be read; the message names `COURSE_CACHE`.
     """
-    folder = os.environ.get("COURSE_CACHE")
-    if folder:
-        path = pathlib.Path(folder).expanduser().absolute()
-    else:
-        home = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
-        # The XDG specification: a relative path is to be ignored.
-        path = (home if home.is_absolute() else pathlib.Path.home() / ".cache") / "attention-to-edge"
+    named = os.environ.get("COURSE_CACHE")
+    path = None
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        path = pathlib.Path(named).expanduser().absolute() if named else user_dir("XDG_CACHE_HOME", ".cache")
+        if create:
+            path.mkdir(parents=True, exist_ok=True)
+        if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, RuntimeError) as error:  # RuntimeError: the system knows no home folder.
+        problem = "read" if path and os.path.isdir(path) else "create"
         raise OSError(
-            error.errno,
-            f"cannot create the course's cache folder ({error.strerror}): "
+            getattr(error, "errno", None) or errno.ENOENT,
+            f"cannot {problem} the course's cache folder ({getattr(error, 'strerror', None) or error}): "
             "set COURSE_CACHE to a folder you can write to",
-            str(path),
+            str(path or named or "~/.cache"),
         ) from error
     return path
+
+
+def user_dir(variable, default):
+    """The course's folder in one of the user's own, by the XDG specification; it is not created.
+
+    Args:
+        variable: Such as `"XDG_CACHE_HOME"`. A relative path in it is to be ignored.
+        default: The folder in the home folder if the variable names none, such as `".cache"`.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        RuntimeError: If the system knows no home folder.
+    """
+    home = pathlib.Path(os.environ.get(variable, ""))
+    return (home if home.is_absolute() else pathlib.Path.home() / default) / "attention-to-edge"
 
 
 @contextlib.contextmanager

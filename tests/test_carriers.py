@@ -71,6 +71,28 @@ def test_a_carrier_is_fetched_unpacked_and_found(small, home):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_looking_for_a_carrier_makes_no_folder(small, home):
+    assert carriers.find("small") is None
+    assert not (home / "cache").exists()
+    carriers.fetch("small", home / "beside")
+    assert carriers.find("small").parent == home / "beside"
+    assert not (home / "cache").exists()
+
+
+def test_a_shared_cache_has_carriers_for_all(small, shared, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder / "cache"))
+    folder = carriers.fetch("small")
+    with shared.read_only():
+        assert carriers.find("small") == carriers.fetch("small") == folder
+        assert (folder / "mine.csv").read_text() == "text"
+    (folder / "mine.csv").unlink()
+    with (
+        shared.read_only(),
+        pytest.raises(carriers.CarrierError, match=r"Permission denied\. .*COURSE_CACHE"),
+    ):
+        carriers.fetch("small")
+
+
 def test_an_incomplete_folder_is_made_anew(small):
     folder = carriers.fetch("small")
     (folder / "mine.csv").unlink()

@@ -143,17 +143,34 @@ def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.delenv("COURSE_WEIGHTS", raising=False)
-    monkeypatch.setattr(carriers, "find", lambda _: None)
-    for line in (doctor._disk(), doctor._weights()):
-        assert line.status == doctor.PROBLEM
-        assert line.remedy.startswith("export COURSE_CACHE=")
-
-
-def test_a_cache_that_cannot_be_written_to(monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)  # Root may write anywhere.
     line = doctor._disk()
-    assert (line.status, line.detail) == (doctor.PROBLEM, f"{tmp_path} is not writable")
+    assert line.status == doctor.PROBLEM
+    assert line.remedy.startswith("export COURSE_CACHE=")
+
+
+def test_a_cache_that_cannot_be_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("COURSE_IMDB", raising=False)
+    monkeypatch.delenv("COURSE_WEIGHTS", raising=False)
+    monkeypatch.setattr(carriers, "home", lambda: tmp_path / "nowhere")
+    monkeypatch.setattr(runtime.os, "access", lambda path, mode: False)
+    for check in (doctor._disk, doctor._weights, doctor._reviews, doctor._raters):
+        line = check()
+        assert "cannot read the course's cache folder" in line.detail
+        assert line.remedy == doctor.OTHER_CACHE
+
+
+def test_a_cache_that_cannot_be_written_to(monkeypatch, shared):
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder))
+    with shared.read_only():
+        line = doctor._disk()
+    assert (line.status, line.detail) == (doctor.PROBLEM, f"{shared.folder} is not writable")
+    assert line.remedy == doctor.OTHER_CACHE
+    weights.preset_folder().mkdir()  # What a class's teacher has filled is enough.
+    with shared.read_only():
+        line = doctor._disk()
+    assert (line.status, line.remedy) == (doctor.WARNING, doctor.OTHER_CACHE)
+    assert "only what is in it is used" in line.detail
 
 
 def test_weights_that_are_right(monkeypatch, tmp_path):
@@ -185,8 +202,12 @@ def test_the_remedy_for_wrong_weights_fits_where_they_came_from(monkeypatch, tmp
     assert "Unset COURSE_WEIGHTS" in line.remedy
 
 
-@pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
-def test_reviews_and_raters_that_cannot_be_used(monkeypatch, error):
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+def test_reviews_and_raters_that_cannot_be_used(monkeypatch, tmp_path, error):
+    monkeypatch.delenv("COURSE_IMDB", raising=False)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(carriers, "find", lambda _: None)
+
     def fail(*_, **__):
         raise error("the archive is damaged")
 
@@ -195,7 +216,14 @@ def test_reviews_and_raters_that_cannot_be_used(monkeypatch, error):
     for check, status in ((doctor._reviews, doctor.PROBLEM), (doctor._raters, doctor.WARNING)):
         line = check()
         assert (line.status, line.detail) == (status, "the archive is damaged")
-        assert "course fetch data" in line.remedy
+        assert line.remedy == "course fetch data"
+    monkeypatch.setattr(carriers, "find", lambda name: tmp_path / name)  # Where it is not fetched again.
+    assert doctor._reviews().remedy == f"rm -r {tmp_path / 'reviews'} && course fetch data"
+    assert doctor._raters().remedy == f"rm -r {tmp_path / 'raters'} && course fetch data"
+    (tmp_path / imdb.ARCHIVE).write_text("damaged")
+    assert doctor._reviews().remedy == "course fetch imdb"
+    monkeypatch.setenv("COURSE_IMDB", "/nowhere")
+    assert doctor._reviews().remedy == "unset COURSE_IMDB"
 
 
 def test_reviews_and_raters_say_what_is_there():

@@ -1,6 +1,7 @@
 """Downloads from a server that misbehaves, archives that are hostile: a clear error, and no harm done."""
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
@@ -230,6 +231,104 @@ def test_no_folder_to_write_to(server, tmp_path):
         download(server, tmp_path / "missing" / "file", "good")
 
 
+TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """An environment that says nothing of certificates and proxies."""
+    for name in (*TRUST, *PROXIES, *map(str.upper, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(fetch, "PAUSE", 0.01)
+    return monkeypatch
+
+
+def failure(url, path):
+    with pytest.raises(fetch.FetchError, match=r"Could not fetch file\. What each source said") as caught:
+        fetch.download([url], path, sha256=SHA256)
+    assert not path.exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("variable", TRUST)
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "no certificates"])
+def test_unusable_certificates_are_named(variable, there, server, network, tmp_path):
+    bundle = tmp_path / "bundle.pem"
+    if there:
+        bundle.write_text("no certificate")
+    network.setenv(variable, str(bundle))
+    said = failure(server.url("good").replace("http://", "https://"), tmp_path / "file")
+    assert f"{variable} names the certificates to trust, {bundle}: correct it, or unset it" in said
+    assert "Make room" not in said
+
+
+def test_a_network_with_a_certificate_of_its_own_is_told_what_to_set(server, network, tmp_path):
+    said = failure(server.url("good").replace("http://", "https://"), tmp_path / "file")
+    assert "set REQUESTS_CA_BUNDLE to its file" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "proxy", "url"),
+    [
+        ("https_proxy", "http://user:secret@127.0.0.1:9", "https://example.org/file"),
+        ("HTTP_PROXY", "http://user:secret@127.0.0.1:9", "http://example.org/file"),
+        ("all_proxy", "http://user:secret@127.0.0.1:9", "https://example.org/file"),
+    ],
+)
+def test_a_dead_proxy_is_named_without_its_password(variable, proxy, url, network, tmp_path):
+    network.setenv(variable, proxy)
+    said = failure(url, tmp_path / "file")
+    assert f"{url}: Failed to establish a new connection: [Errno 111] Connection refused. " in said
+    assert "The request went to the proxy http://127.0.0.1:9, which a variable such as https_proxy" in said
+    assert "secret" not in said
+
+
+def test_without_a_proxy_none_is_named(network, tmp_path):
+    assert "proxy" not in failure("http://127.0.0.1:9/file", tmp_path / "file")
+
+
+def test_a_right_copy_in_a_shared_cache_needs_no_lock(server, shared):
+    path = shared.folder / "file"
+    path.write_bytes(PAYLOAD)
+    fetch.file_sha256(path)
+    with shared.read_only():
+        assert download(server, path, "good") == path
+    assert [entry.name for entry in shared.folder.iterdir()] == ["file"]
+    path.unlink()
+    with shared.read_only(), pytest.raises(fetch.FetchError, match=r"Permission denied\. .*COURSE_CACHE"):
+        download(server, path, "good")
+    assert server.requests == []
+
+
+def test_a_lock_that_another_user_left_is_taken(shared):
+    path = shared.folder / "file"
+    with fetch.lock(path):
+        pass
+    shared.folder.chmod(0o777)
+    with shared.read_only(), fetch.lock(path) as held:
+        assert held
+
+
+def test_a_lock_harms_nothing_that_its_name_leads_to(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / ".file.lock").symlink_to("mine")
+    with fetch.lock(tmp_path / "file"):
+        pass
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_without_locks_a_file_is_fetched_and_no_other_process_disturbed(server, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    other = tmp_path / ".file.abc.part"
+    other.write_bytes(b"half")
+    assert download(server, tmp_path / "file", "good").read_bytes() == PAYLOAD
+    assert other.read_bytes() == b"half"
+
+
 CHILD = """
 import resource, sys
 from course_lib import fetch
@@ -384,6 +483,13 @@ def test_hostile_archives_are_refused(tmp_path, case):
     assert len(str(failure.value)) < 600
     assert [entry.name for entry in tmp_path.rglob("*")] == ["folder", "archive.tar.gz"]
     assert not pathlib.Path("/tmp/evil.txt").exists()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(fetch.ArchiveError, match=f"{path} is no file"):
+            list(fetch.read_tar(path, lambda name: True))
 
 
 def test_a_name_that_is_not_utf8(tmp_path):

@@ -1,15 +1,18 @@
 """From archive to batches: the contract of each step, against independent references."""
 
 import collections
+import html
+import html.entities
 import itertools
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
 import sklearn.metrics
 import tokenizers
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from course_lib import imdb, samples, weights
@@ -56,16 +59,124 @@ def home(monkeypatch, tmp_path):
         ("--> a <!-- open", "--> a <!-- open"),
         ("&lt;br /&gt; as written", "<br /> as written"),
         ("", ""),
+        ("&#99999999; &#xD800;", "\ufffd \ufffd"),  # What is no character.
+        (f"&#{'9' * 4301}; &#{'9' * 5000} b", "\ufffd \ufffd b"),  # Nor an integer that Python would make.
+        (f"&#x{'9' * 5000};", "\ufffd"),
+        (f"&#{'0' * 5000}65; &#0000000065; &#x{'0' * 5000}41;", "A A A"),
+        (f"&#{'0' * 5000};", "\ufffd"),
+        ("half \ud800 or \udfff, a pair \ud83d\ude00", "half \ufffd or \ufffd, a pair \U0001f600"),
     ],
 )
 def test_clean(text, plain):
     assert imdb.clean(text) == plain
 
 
-@given(st.text())
-def test_clean_leaves_single_spaces(text):
+def reference(first, digits, last):
+    """A character reference; `digits` is a short text that is repeated, thousands of times perhaps."""
+    return f"{first}{digits[0] * digits[1]}{last}"
+
+
+references = st.builds(
+    reference,
+    st.sampled_from(["&#", "&#x", "&#X", "&", "&#0"]),
+    st.tuples(st.sampled_from(["0", "9", "41", "f", ""]), st.sampled_from([1, 40, 4400])),
+    st.sampled_from(["", ";", "65;", "41 ", "amp;", "<"]),
+)
+names = st.sampled_from(sorted(html.entities.html5)).map("&{}".format)
+# All of Unicode, halves of surrogate pairs included, which `st.text()` leaves out.
+halves = st.sampled_from(["\ud800", "\udfff", "\ud83d\ude00"])
+characters = halves | st.text(st.characters(), max_size=20)
+anything = st.lists(
+    st.one_of(characters, references, names, st.sampled_from(["<br />", "<!--", "-->", "<", ">", " "])),
+    max_size=12,
+).map("".join)
+
+
+@given(anything)
+def test_clean_takes_any_text(text):
     cleaned = imdb.clean(text)
     assert cleaned == " ".join(cleaned.split())
+    assert cleaned.encode().decode() == cleaned
+
+
+@pytest.fixture
+def unlimited():
+    """Python makes integers of any number of digits."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(limit)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(references | names | characters, max_size=8).map("".join))
+def test_clean_reads_references_as_pythons_html_does(unlimited, text):
+    text = text.replace("<", " ")
+    pairs = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+    whole = pairs.sub(
+        lambda pair: chr(0x10000 + (ord(pair[0][0]) - 0xD800) * 1024 + ord(pair[0][1]) - 0xDC00), text
+    )
+    whole = re.sub("[\ud800-\udfff]", "\ufffd", whole)
+    assert imdb.clean(text) == " ".join(html.unescape(whole).split())
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(anything, min_size=1, max_size=4), st.sampled_from(["head", "tail", "both"]))
+def test_what_reads_texts_takes_any(texts, how):
+    encoded = imdb.encode(texts, toy_tokenizer(), 8, how)
+    assert encoded == imdb.encode([imdb.clean(text) for text in texts], toy_tokenizer(), 8, how)
+    dataset = imdb.batches(texts, [1] * len(texts), toy_tokenizer(), 4, 8, how, by_length=False)
+    ((x, y),) = dataset.as_numpy_iterator()
+    assert [
+        row[mask].tolist() for row, mask in zip(x["token_ids"], x["padding_mask"], strict=True)
+    ] == encoded
+    assert imdb.train_wordpiece(texts, 60)[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    model = imdb.linear_baseline([*texts, "good good", "bad bad"], [*y, 1, 0], min_count=1)
+    assert set(model.predict(texts)) <= {0, 1}
+
+
+NO_TEXTS = {
+    "one text": ("good film", "Received: 'good film'"),
+    "bytes": (b"good film", "Received: b'good film'"),
+    "None": (None, "Received: None"),
+    "a generator": ((text for text in ["good"]), "Received: <generator"),
+    "a dict": ({"good": 1}, r"Received: \{'good': 1\}"),
+    "None among them": (["good", None], "Received: None at index 1"),
+    "NaN among them": (["good", math.nan], "Received: nan at index 1"),
+    "bytes among them": ([b"good", "x"], "Received: b'good' at index 0"),
+    "a table": (np.array([["good"], ["bad"]]), r"Received: array\(\[\['good'\]"),
+}
+
+
+@pytest.mark.parametrize("case", NO_TEXTS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda texts: imdb.encode(texts, toy_tokenizer()),
+        lambda texts: imdb.batches(texts, [1, 0], toy_tokenizer()),
+        lambda texts: imdb.train_wordpiece(texts, 50),
+        lambda texts: imdb.linear_baseline(texts, [1, 0]),
+        imdb.near_duplicates,
+    ],
+    ids=["encode", "batches", "train_wordpiece", "linear_baseline", "near_duplicates"],
+)
+def test_what_is_no_sequence_of_texts_is_refused_in_words(case, call):
+    texts, message = NO_TEXTS[case]
+    with pytest.raises(ValueError, match=f"`texts` must be a sequence of str, such as .*{message}"):
+        call(texts)
+
+
+def test_sequences_of_texts_that_are_no_lists():
+    texts = ["a b", "b a c"]
+    expected = imdb.encode(texts, toy_tokenizer())
+    assert imdb.encode(tuple(texts), toy_tokenizer()) == expected
+    assert imdb.encode(np.array(texts), toy_tokenizer()) == expected
+
+
+@pytest.mark.parametrize("text", [None, math.nan, b"good"])
+def test_clean_refuses_what_is_no_text(text):
+    with pytest.raises(ValueError, match=r"`text` must be a str\. Received: "):
+        imdb.clean(text)
 
 
 def jaccard(first, second):
@@ -257,6 +368,8 @@ def test_truncate_refuses():
         imdb.truncate([1], 3, "middle")
     with pytest.raises(ValueError, match=r"Received: 'head', -1"):
         imdb.truncate([1], -1)
+    with pytest.raises(ValueError, match=r"an integer\. Received: 'head', 1\.5"):
+        imdb.truncate([1], 1.5)
 
 
 @given(st.lists(st.lists(st.integers(1, 9), max_size=7), max_size=6), st.integers(1, 5))
@@ -438,6 +551,54 @@ def test_batches_by_length_have_few_shapes_and_little_padding():
 def test_batches_refuse_unequal_lists():
     with pytest.raises(ValueError, match=r"one label per text. Received: 2 and 1"):
         imdb.batches(["a", "b"], [1], toy_tokenizer())
+    with pytest.raises(ValueError, match=r"one label per text. Received: 2 and 3"):
+        imdb.batch_sequences([[1], [2]], [1, 0, 1])
+
+
+NO_LABELS = {
+    "soft": ([0, 0.9], r"Received: 0\.9 at index 1"),
+    "NaN": ([1, math.nan], "Received: nan at index 1"),
+    "infinite": (np.array([math.inf, 1]), "Received: inf at index 0"),
+    "missing": ([1, None], "Received: None at index 1"),
+    "text": (["pos", "neg"], "Received: 'pos' at index 0"),
+    "digits": (["1", "0"], "Received: '1' at index 0"),
+    "one-hot": (np.eye(2), r"Received: an array of shape \(2, 2\): np\.argmax\(labels, axis=1\)"),
+    "a column": ([[1], [0]], r"Received: an array of shape \(2, 1\): np\.ravel\(labels\)"),
+    "ragged": ([[1], [0, 1]], r"Received: \[\[1\], \[0, 1\]\]"),
+    "by text": ({"a": 1, "b": 0}, r"Received: \{'a': 1, 'b': 0\}"),
+    "too large": ([0, 2**31], "Received: 2147483648 at index 1"),
+    "complex": ([1j, 0], "Received: 1j at index 0"),
+}
+
+
+@pytest.mark.parametrize("case", NO_LABELS)
+def test_batches_refuse_labels_that_are_no_whole_numbers(case):
+    labels, message = NO_LABELS[case]
+    for call in (
+        lambda: imdb.batches(["a", "b"], labels, toy_tokenizer()),
+        lambda: imdb.batch_sequences([[1], [2]], labels),
+        lambda: list(imdb.padded_batches([[1], [2]], labels)),
+    ):
+        with pytest.raises(ValueError, match=f"`labels` must have one integer per text.*{message}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[1, 0], (True, False), [1.0, 0.0], np.array([1, 0], "uint8"), np.array([1, 0], object)],
+    ids=["int", "bool", "float", "uint8", "object"],
+)
+def test_batches_take_whole_numbers_of_any_type(labels):
+    ((_, y),) = imdb.padded_batches([[1], [2]], labels)
+    assert (y.tolist(), y.dtype) == ([1, 0], "int32")
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_batches_refuse_a_size(size):
+    with pytest.raises(ValueError, match=f"`batch_size` must be an integer above 0. Received: {size}"):
+        imdb.batches(["a", "b"], [1, 0], toy_tokenizer(), batch_size=size)
+    with pytest.raises(ValueError, match=f"`multiple` must be an integer above 0. Received: {size}"):
+        imdb.batches_by_length([1, 2], 2, size)
 
 
 def test_batches_are_what_kerashubs_preprocessor_makes():

@@ -1,18 +1,24 @@
 """Where the reviews come from: the same corpus from each source, and nothing else taken for it."""
 
+import bz2
 import csv
+import errno
+import gzip
 import hashlib
 import io
+import lzma
 import os
 import pathlib
 import re
+import shutil
 import tarfile
 import threading
+import zipfile
 
 import numpy as np
 import pytest
 
-from course_lib import carriers, fetch, imdb, runtime
+from course_lib import carriers, doctor, fetch, imdb, runtime
 from course_lib.imdb import corpus as corpora
 from course_lib.imdb import labels as raters
 from course_lib.imdb import sources
@@ -226,15 +232,72 @@ def test_reads_an_archive_once(archive, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_filled_cache_may_be_read_only(archive):
+def test_a_filled_cache_may_be_read_only(archive, shared, monkeypatch):
+    """As a class shares its teacher's: no lock is taken, and nothing is written."""
+    for name, source in (("COURSE_CACHE", "cache"), ("COURSE_IMDB", archive.name)):
+        monkeypatch.setenv(name, str(shared.folder / source))
+    (shared.folder / archive.name).write_bytes(archive.read_bytes())
     first = read()
-    cache = runtime.cache_dir()
-    cache.chmod(0o555)
-    try:
+    for lock in runtime.cache_dir().glob(".*.lock"):
+        lock.unlink()
+    before = sorted(shared.folder.rglob("*"))
+    with shared.read_only():
         assert read() == first
-    finally:
-        cache.chmod(0o755)
+        assert len(imdb.load_official().test) == 20
+    assert sorted(shared.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("made", ["empty", "missing"])
+def test_a_cache_that_cannot_be_written_to_is_an_error_that_names_the_variable(
+    made, archive, shared, monkeypatch
+):
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder / "cache"))
+    monkeypatch.setenv("COURSE_IMDB", str(shared.folder / archive.name))
+    (shared.folder / archive.name).write_bytes(archive.read_bytes())
+    if made == "empty":
+        (shared.folder / "cache").mkdir()
+    with shared.read_only(), pytest.raises(fetch.DataError, match=r"Permission denied.*COURSE_CACHE"):
+        read()
+
+
+def test_the_carrier_needs_no_cache(shared, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder / "cache"))
+    carried("reviews")
+    imdb.load(verbose=False)  # Imports what it needs: the other user may not reach this Python's folder.
+    with shared.read_only():
+        assert len(imdb.load(verbose=False).train) == 20_000
+    assert not (shared.folder / "cache").exists()
+
+
+def test_a_review_that_cannot_be_read_is_named(archive, shared, monkeypatch):
+    with tarfile.open(archive) as tar:
+        tar.extractall(shared.folder, filter="data")
+    monkeypatch.setenv("COURSE_IMDB", str(shared.folder))
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder / "cache"))
+    (shared.folder / "cache").mkdir()
+    (shared.folder / "cache").chmod(0o777)
+    path = shared.folder / "aclImdb" / "train" / "neg" / "3_2.txt"
+    path.chmod(0)
+    with shared.read_only(), pytest.raises(fetch.DataError, match=rf"Cannot read {path}: Permission.*unset"):
+        read()
+    path.chmod(0o644)
+    path.parent.chmod(0)
+    match = rf"Cannot read {path.parent}.*: Permission.*unset COURSE_IMDB"
+    with shared.read_only(), pytest.raises(fetch.DataError, match=match):
+        read()
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"id": 1}\n', "3\n", None])
+def test_a_damaged_cache_says_what_to_remove(damage, archive):
+    expected = read()
+    (part,) = runtime.cache_dir().glob("imdb-*/train.jsonl")
+    part.unlink() if damage is None else part.write_text(damage)
+    with pytest.raises(fetch.DataError, match=rf"Remove that folder, {part.parent}: it is made anew"):
+        read()
+    for each in part.parent.iterdir():
+        each.unlink()
+    part.parent.rmdir()
+    assert read() == expected
 
 
 def test_two_at_once(archive):
@@ -262,7 +325,10 @@ UNUSABLE = {
         {**reviews(), "aclImdb/train/pos/3_9.txt": "Another text."},
         "does not hold the published data",
     ),
-    "a strange name": (member("aclImdb/train/pos/good.txt", "x"), r"good\.txt' is not named like a review"),
+    "an empty review": (
+        member("aclImdb/test/neg/3_2.txt", ""),
+        r"mine|bad\.tar\.gz: aclImdb/test/neg/3_2\.txt is empty.*cut short.*unset COURSE_IMDB",
+    ),
     "other digits": (member("aclImdb/train/pos/١_9.txt", "x"), "changes the path|is not named like a review"),
     "not text": (member("aclImdb/test/neg/77_1.txt", b"caf\xe9"), r"test/neg/77_1\.txt is not UTF-8 text"),
     "leading out": (member("aclImdb/train/pos/../../../x.txt", "x"), "leads out of the archive's folder"),
@@ -274,19 +340,49 @@ def test_an_unusable_archive_is_an_error_and_earlier_data_stay(case, archive, ho
     before = read()
     texts, message = UNUSABLE[case]
     monkeypatch.setenv("COURSE_IMDB", str(write_archive(home / "bad.tar.gz", texts)))
-    with pytest.raises(fetch.DataError, match=f"(?s){message}"):
+    with pytest.raises(fetch.DataError, match=f"(?s){message}") as caught:
         read()
+    assert str(home / "bad.tar.gz") in str(caught.value)
     assert not list(runtime.cache_dir().glob(".*.part"))
     monkeypatch.setenv("COURSE_IMDB", str(archive))
     assert read() == before
 
 
+def packed_zip():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("aclImdb/train/pos/0_9.txt", "Good.")
+    return buffer.getvalue()
+
+
+CSV = "review,sentiment\nGood.,positive\n" * 40
+PAGE = "<!DOCTYPE html><html>Log in</html>" * 40
 OTHERS = {
-    "zip": (b"PK\x03\x04rest", "a zip file"),
-    "parquet": (b"PAR1rest", "a Parquet file"),
-    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
-    "page": (b"<!DOCTYPE html><html>", "a web page"),
-    "csv": (b"review,sentiment\n", "a CSV file"),
+    "zip": (packed_zip(), "a zip file. Unpack it and set COURSE_IMDB to the folder"),
+    "bzip2": (bz2.compress(bytes(1024)), "a bzip2 file. Unpack it"),
+    "xz": (lzma.compress(bytes(1024)), "an xz file. Unpack it"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(99), "a Zstandard file. Unpack it"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7-Zip file. Unpack it"),
+    "rar": (b"Rar!\x1a\x07\x01\x00" + bytes(999), "a RAR file. Unpack it"),
+    "gzip twice": (gzip.compress(gzip.compress(bytes(1024))), "a gzip-packed file with a gzip file. Unpack"),
+    "parquet": (b"PAR1" + bytes(999), "a Parquet file"),
+    "arrow": (b"ARROW1\0\0" + bytes(999), "an Arrow file"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(999), "an HDF5 file"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer.*`git lfs pull`"),
+    "annex": (b"/annex/objects/SHA256E-s84125825--c40f", "a git-annex pointer.*`git annex get`"),
+    "page": (PAGE.encode(), "a web page, perhaps of a network's login"),
+    "page after a line": (f"\n  {PAGE}".encode(), "a web page"),
+    "page in UTF-16": (PAGE.encode("utf-16"), "a web page"),
+    "packed page": (gzip.compress(PAGE.encode()), "a gzip-packed file with a web page"),
+    "csv": (CSV.encode(), "a table of text, such as CSV"),
+    "short csv": (b"review,sentiment\n", "a table of text, such as CSV"),
+    "csv with a mark": (CSV.encode("utf-8-sig"), "a table of text"),
+    "csv in latin-1": (f"\xe9{CSV}".encode("latin-1"), "a table of text"),
+    "tsv": (CSV.replace(",", "\t").encode(), "a table of text"),
+    "packed csv": (gzip.compress(CSV.encode()), "a gzip-packed file with a table of text"),
+    "json": (b'{"review": "Good."}\n', "a JSON file"),
+    "text": (b"Just words.\n" * 99, "a text file"),
+    "nothing": (b"", r"empty \(0 bytes\)"),
 }
 
 
@@ -295,29 +391,134 @@ def test_other_forms_of_imdb_are_named(case, home, monkeypatch):
     data, what = OTHERS[case]
     (home / "file").write_bytes(data)
     monkeypatch.setenv("COURSE_IMDB", str(home / "file"))
-    with pytest.raises(fetch.ArchiveError, match=f"is {what}.*aclImdb_v1.tar.gz.*make lab"):
+    match = f"{home / 'file'} is {what}.*aclImdb_v1.tar.gz.*unset COURSE_IMDB.*make lab"
+    with pytest.raises(fetch.ArchiveError, match=match):
+        imdb.load()
+    line = doctor._reviews()
+    assert (line.status, line.remedy) == (doctor.PROBLEM, "unset COURSE_IMDB")
+    assert re.search(match, line.detail)
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)) * 4, gzip.compress(CSV.encode())[:30], b"\x80\x04\x95,"])
+def test_bytes_of_no_known_form_are_left_to_the_reader(data, home, monkeypatch):
+    (home / "file").write_bytes(data)
+    monkeypatch.setenv("COURSE_IMDB", str(home / "file"))
+    with pytest.raises(fetch.ArchiveError, match=r"file is (damaged, or not a tar archive|truncated)"):
         imdb.load()
 
 
 def test_an_empty_folder_is_an_error(home, monkeypatch):
     (home / "empty").mkdir()
     monkeypatch.setenv("COURSE_IMDB", str(home / "empty"))
-    with pytest.raises(fetch.DataError, match="has no reviews in aclImdb/train/pos"):
+    match = rf"{home / 'empty'} has no reviews in aclImdb/train/pos.*Set COURSE_IMDB to aclImdb_v1.*unset"
+    with pytest.raises(fetch.DataError, match=match):
+        imdb.load()
+    assert doctor._reviews().remedy == "unset COURSE_IMDB"
+    (home / "empty" / imdb.ARCHIVE).write_bytes(b"x")
+    with pytest.raises(fetch.DataError, match=f"Set COURSE_IMDB to {home / 'empty' / imdb.ARCHIVE}"):
         imdb.load()
 
 
+def test_what_is_neither_file_nor_folder_is_refused_and_not_waited_for(home, monkeypatch):
+    os.mkfifo(home / "pipe")
+    places = {str(home / "pipe"): "neither a file nor a folder", "/dev/zero": "neither a file nor a folder"}
+    places |= {"/" + "x" * 5000: "cannot be looked at", "~no-such-user/x": "does not exist"}
+    for place, what in places.items():
+        monkeypatch.setenv("COURSE_IMDB", place)
+        with pytest.raises(fetch.DataError, match=f"(?s)COURSE_IMDB names .*{what}.*unset") as caught:
+            imdb.load()
+        assert len(str(caught.value)) < 400
+    with pytest.raises(fetch.ArchiveError, match="pipe is no file"):
+        list(imdb.read_archive(home / "pipe"))
+
+
+LITTER = ("Thumbs.db", "desktop.ini", "0_9 - Copy.txt", "0_9.txt~", "good.txt", "._0_9.txt", ".DS_Store")
+
+
 def test_files_of_other_systems_are_passed_over(archive, home, monkeypatch):
-    texts = member("aclImdb/train/pos/._0_9.txt", "x") | {"aclImdb/train/.DS_Store": "x"}
+    texts = {f"aclImdb/train/pos/{name}": "x" for name in LITTER} | reviews()
     path = write_archive(home / "mac.tgz", texts)
     monkeypatch.setenv("COURSE_IMDB", str(path))
     assert read() == rows_of(reviews())
     with tarfile.open(path) as tar:
         tar.extractall(home, filter="data")
-    for name in ("Thumbs.db", "0_9 - Copy.txt", "0_9.txt~"):
-        (home / "aclImdb/train/pos" / name).write_text("x")
-    (home / "aclImdb/train/pos/5_7.txt").symlink_to(home / "nowhere")
+    folder = home / "aclImdb" / "train" / "pos"
+    assert (folder / "Thumbs.db").is_file()
+    (folder / "5_7.txt").symlink_to(home / "nowhere")
+    (folder / ".#6_7.txt").symlink_to("user@host.1234")
+    os.mkfifo(folder / "7_7.txt")
+    (folder / "8_7.txt").mkdir()
     monkeypatch.setenv("COURSE_IMDB", str(home / "aclImdb"))
     assert read() == rows_of(reviews())
+    (folder / "9_7.txt").symlink_to("9_7.txt")
+    match = rf"Cannot read {folder / '9_7.txt'}: Too many levels of symbolic links.*unset COURSE_IMDB"
+    with pytest.raises(fetch.DataError, match=match):
+        read()
+
+
+def test_what_lies_beside_the_reviews_does_not_count(archive, home, monkeypatch, capsys):
+    with tarfile.open(archive) as tar:
+        tar.extractall(home / "Downloads", filter="data")
+    monkeypatch.setenv("COURSE_IMDB", str(home / "Downloads"))
+    first = read()
+    (home / "Downloads" / "a film.mkv").write_text("x")
+    (home / "Downloads" / "lock").symlink_to("127.0.0.1:+1234")
+    os.mkfifo(home / "Downloads" / "pipe")
+    (home / "Downloads" / "aclImdb" / "train" / "pos" / "Thumbs.db").write_text("x")
+    capsys.readouterr()
+    assert read() == first
+    assert capsys.readouterr().out == "", "read again"
+    assert len(list(runtime.cache_dir().glob("imdb-*"))) == 1
+
+
+HALVES = {
+    "no test/neg": (lambda name: "test/neg" not in name, "10 in test/pos and 0 in test/neg"),
+    "less than half": (
+        lambda name: not re.search(r"test/pos/[4-9]", name),
+        "4 in test/pos and 10 in test/neg",
+    ),
+    "no test": (lambda name: "/test/" not in name, "0 in test/pos and 0 in test/neg"),
+    "no unsup": (lambda name: "unsup" not in name, "0 in train/unsup"),
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_official_reviews_of_a_half_extracted_folder_are_refused(case, archive, home, monkeypatch):
+    keep, message = HALVES[case]
+    path = write_archive(home / "half.tgz", {name: text for name, text in reviews().items() if keep(name)})
+    with tarfile.open(path) as tar:
+        tar.extractall(home / "half", filter="data")
+    monkeypatch.setenv("COURSE_IMDB", str(home / "half"))
+    assert read() == rows_of(reviews())  # Lessons need no more.
+    official = imdb.load_official()
+    with pytest.raises(fetch.DataError, match=f"{home / 'half'} are {message}.*cut short.*Extract"):
+        getattr(official, "unsup" if case == "no unsup" else "test")
+
+
+def test_half_of_the_official_test_is_enough_if_it_has_both_labels(home, monkeypatch):
+    texts = {name: text for name, text in reviews().items() if not re.search(r"test/pos/[5-9]", name)}
+    monkeypatch.setattr(sources, "IMDB_CONTENT", content(texts))
+    monkeypatch.setenv("COURSE_IMDB", str(write_archive(home / "part.tgz", texts)))
+    assert np.bincount(imdb.load_official().test.labels).tolist() == [10, 5]
+
+
+def test_a_folder_cut_short_is_named(archive, home, monkeypatch):
+    with tarfile.open(archive) as tar:
+        tar.extractall(home, filter="data")
+    monkeypatch.setenv("COURSE_IMDB", str(home / "aclImdb"))
+    review = home / "aclImdb" / "test" / "pos" / "9_9.txt"
+    review.write_bytes(b"")
+    with pytest.raises(fetch.DataError, match=rf"{review} is empty.*cut short.*unset COURSE_IMDB"):
+        read()
+    review.write_bytes(b"caf\xe9")
+    with pytest.raises(fetch.DataError, match=rf"{review} is not UTF-8 text.*unset COURSE_IMDB"):
+        read()
+    review.unlink()
+    shutil.rmtree(home / "aclImdb" / "train" / "neg")
+    match = rf"{home / 'aclImdb'} does not hold .* of 20 labelled texts \(20 positive\).*cut short.*unset"
+    with pytest.raises(fetch.DataError, match=match):
+        read()
+    assert not list(runtime.cache_dir().glob("imdb-*"))
 
 
 def test_a_full_disk_while_reading_leaves_nothing(archive, monkeypatch):
@@ -332,20 +533,37 @@ def test_a_full_disk_while_reading_leaves_nothing(archive, monkeypatch):
     assert read() == rows_of(reviews())
 
 
-def test_a_file_system_without_locks_is_an_error_in_words(archive, monkeypatch):
+def left_over(archive):
+    """What another process, killed or at work, has written of the reviews."""
+    stale = runtime.cache_dir() / f".{sources._cache_name(archive)}.abc.part"
+    stale.mkdir()
+    (stale / "train.jsonl").write_text("{")
+    return stale
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system without locks, such as some networks' home folders."""
+
     def refuse(*_):
-        raise OSError(37, "No locks available")
+        raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(fetch.DataError, match=r"No locks available.*COURSE_CACHE"):
-        read()
+
+
+def test_a_file_system_without_locks_is_good_enough(archive, no_locks):
+    working = left_over(archive)
+    assert read() == rows_of(reviews())
+    assert working.is_dir(), "it may be that of a living process"
+
+
+def test_two_at_once_without_locks(archive, no_locks):
+    test_two_at_once(archive)
+    assert len(list(runtime.cache_dir().glob("*imdb-*[!k]"))) == 1
 
 
 def test_what_a_killed_process_left_is_removed(archive):
-    folder = sources._cache_folder(archive)
-    stale = folder.parent / f".{folder.name}.abc.part"
-    stale.mkdir()
-    (stale / "train.jsonl").write_text("{")
+    stale = left_over(archive)
     read()
     assert not stale.exists()
 

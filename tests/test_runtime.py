@@ -455,6 +455,34 @@ def test_a_cache_that_cannot_be_made_names_the_path_and_the_way_out(clean, tmp_p
     assert str(tmp_path / "file" / "cache") in str(caught.value)
 
 
+def test_looking_into_the_cache_does_not_make_it(clean, tmp_path):
+    assert runtime.cache_dir(create=False) == tmp_path / ".cache" / "attention-to-edge"
+    assert names(tmp_path) == []
+
+
+def test_a_cache_that_cannot_be_read_names_the_way_out(clean, shared):
+    (shared.folder / "cache").mkdir(mode=0o700)
+    (shared.folder / "cache").chmod(0)
+    clean.setenv("COURSE_CACHE", str(shared.folder / "cache"))
+    for create in (True, False):
+        match = "cannot read the course's cache folder .*set COURSE_CACHE to a folder you can write to"
+        with shared.read_only(), pytest.raises(OSError, match=match):
+            runtime.cache_dir(create)
+
+
+def test_a_read_only_cache_is_a_cache(clean, shared):
+    clean.setenv("COURSE_CACHE", str(shared.folder))
+    with shared.read_only():
+        assert runtime.cache_dir() == runtime.cache_dir(create=False) == shared.folder
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_user_without_a_home_folder_is_told_what_to_set(clean, create):
+    clean.setenv("COURSE_CACHE", "~no-such-user/cache")
+    with pytest.raises(OSError, match=r"Could not determine home directory.*set COURSE_CACHE.*no-such-user"):
+        runtime.cache_dir(create)
+
+
 def test_release_memory_collects_what_refers_to_itself():
     class Node:
         pass

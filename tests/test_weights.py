@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import safetensors
 
 from course_lib import carriers, fetch, imdb, weights
 
@@ -115,6 +117,21 @@ def test_fetch_brings_the_pinned_revision_with_its_checksums(published, nowhere)
         assert all(f"/{weights.REVISION}/" in url and url.endswith(f"/{name}") for url in urls)
 
 
+def test_without_a_network_the_other_ways_are_named(nowhere, monkeypatch):
+    monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    monkeypatch.setattr(weights, "HUB", "http://127.0.0.1:9")
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(fetch.FetchError, match=r"(?s)Connection refused.*make lab.*COURSE_WEIGHTS"):
+        weights.fetch()
+
+
+def test_a_cache_that_weights_cannot_be_fetched_into(nowhere, shared):
+    nowhere.setenv("COURSE_CACHE", str(shared.folder))
+    with shared.read_only(), pytest.raises(fetch.FetchError, match=r"Permission denied\. .*COURSE_CACHE"):
+        weights.fetch()
+
+
 def test_colab_fetches_them_at_once_and_says_so(published, nowhere, capsys):
     nowhere.setitem(sys.modules, "google.colab", object())
     nowhere.setattr(weights, "fetch", lambda: published(weights.cache_folder()))
@@ -163,18 +180,82 @@ def test_two_processes_may_convert_at_once(minilm, tmp_path):
     )
 
 
-def test_a_conversion_cut_short_leaves_nothing(minilm, monkeypatch, tmp_path):
+FULL = [
+    OSError(28, "No space left on device"),
+    safetensors.SafetensorError("I/O error: No space left on device (os error 28)"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=["OSError", "SafetensorError"])
+def test_a_conversion_cut_short_leaves_nothing_and_says_what_to_do(error, minilm, monkeypatch, tmp_path):
     import safetensors.numpy
 
     def full(tensors, path, **options):
         pathlib.Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     monkeypatch.setattr(safetensors.numpy, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(weights.WeightsError, match=rf"written to {tmp_path}: .*No space left") as caught:
         weights.preset()
+    assert "Make room there, or set COURSE_CACHE" in caught.value.remedy
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(weights.WeightsError, match=r"No space left .*set TMPDIR"):
+        weights.load_reviewer()
+
+
+def test_a_full_disk_in_earnest(minilm, tmp_path):
+    """The library's own error, on a file that may not grow."""
+    code = """
+import resource
+from course_lib import weights
+resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+weights.preset()
+"""
+    environment = {**os.environ, "COURSE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "WeightsError: The encoder's converted copy (91 MB) cannot be written to" in done.stderr
+    assert "COURSE_CACHE" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_cache_is_read_by_others_and_not_written_to(minilm, shared, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(shared.folder))
+    carried = shared.folder / "weights"
+    shutil.copytree(minilm.folder, carried)
+    monkeypatch.setenv("COURSE_WEIGHTS", str(carried))
+    before = os.umask(0o022)
+    try:
+        folder = weights.preset()
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    weights._sha256.cache_clear()
+    with shared.read_only():
+        assert weights.preset() == folder
+        assert len((folder / "model.safetensors").read_bytes()) > 9e7
+    (folder / "model.safetensors").chmod(0)
+    with shared.read_only(), pytest.raises(weights.WeightsError, match=r"cannot be read: .*chmod -R a\+rX"):
+        weights.preset()
+    shutil.rmtree(folder)
+    with shared.read_only(), pytest.raises(weights.WeightsError, match=r"Permission denied\. .*COURSE_CACHE"):
+        weights.preset()
+    (carried / "vocab.txt").chmod(0)
+    match = rf"{carried / 'vocab.txt'} cannot be read: Permission denied.*chmod -R a\+rX {carried}"
+    weights._sha256.cache_clear()
+    with shared.read_only(), pytest.raises(weights.WeightsError, match=match):
+        weights.preset()
+
+
+def test_looking_for_weights_makes_no_folder(nowhere, tmp_path):
+    with pytest.raises(weights.WeightsNotFoundError):
+        weights.find()
+    assert not (tmp_path / "cache").exists()
+    nowhere.setenv("COURSE_WEIGHTS", "~no-such-user/weights")
+    with pytest.raises(weights.WeightsNotFoundError, match="no-such-user"):
+        weights.find()
 
 
 # The network

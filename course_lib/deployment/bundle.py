@@ -1,5 +1,6 @@
 """Classifiers as bundles: written, measured, and put in their place."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -189,8 +190,12 @@ def reviewer_bundle():
     """
     from course_lib import weights
 
-    folder = runtime.cache_dir() / f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
-    with fetch.lock(folder):
+    name = f"reviewer-{weights.reviewer_card()['sha256'][:12]}-{FORMAT}"
+    folder = runtime.cache_dir(create=False) / name
+    with contextlib.suppress(ValueError):  # Without the lock: a shared cache may be read-only.
+        read_card(folder)
+        return folder
+    with fetch.lock(runtime.cache_dir() / name):
         try:
             read_card(folder)
         except ValueError:  # It is not there, or damaged.

@@ -299,9 +299,17 @@ GENERAL = "?"  # Stands for a mistake that is not known.
 
 
 def progress_file():
-    """The file of progress: `COURSE_PROGRESS` names it, else it is `progress.json` in the cache folder."""
-    named = os.environ.get("COURSE_PROGRESS")
-    return pathlib.Path(named) if named else runtime.cache_dir() / "progress.json"
+    """The file of progress: `COURSE_PROGRESS` names it, else it is `progress.json` in the cache folder.
+
+    Where the cache is another user's, as a teacher's for a class, it is in the user's own state folder.
+    """
+    if named := os.environ.get("COURSE_PROGRESS"):
+        return pathlib.Path(named)
+    path = runtime.cache_dir(create=False) / "progress.json"
+    owner = next((each.stat().st_uid for each in (path, path.parent) if os.path.exists(each)), None)
+    if owner is None or not hasattr(os, "getuid") or owner == os.getuid():
+        return path
+    return runtime.user_dir("XDG_STATE_HOME", ".local/state") / "progress.json"
 
 
 def progress():
@@ -330,6 +338,7 @@ def record(question_id, status, mistake=None, digest=None):
     Progress is a convenience: where it cannot be kept, one line says so and the check goes on.
     """
     try:
+        progress_file().parent.mkdir(parents=True, exist_ok=True)
         with _alone(progress_file()):
             known = progress()
             entry = known.get(question_id, dict.fromkeys(ENTRY))
@@ -345,7 +354,7 @@ def record(question_id, status, mistake=None, digest=None):
             }
             with runtime.atomic_write(progress_file()) as temporary:
                 temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
         print(f"(Progress could not be kept: {error})")
         return 0
     return step

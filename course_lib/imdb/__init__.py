@@ -4,9 +4,9 @@ The Large Movie Review Dataset (Maas et al. 2011, "Learning Word Vectors for Sen
 25,000 training and 25,000 test reviews, labelled positive (7 to 10 stars) or negative (1 to 4), and 50,000
 without a label. The course works on the 25,000 training reviews, split anew (`load`).
 
-A module per idea: `sources` (archive and carrier), `corpus` (the splits), `splits` (cleaning,
-near-duplicates, stratified splits), `labels` (human raters and their agreement), `tokens`, `batching`,
-`baseline`.
+A module per idea: `sources` (archive and carrier), `forms` (what people have instead), `corpus` (the
+splits), `splits` (cleaning, near-duplicates, stratified splits), `labels` (human raters and their agreement),
+`tokens`, `batching`, `baseline`.
 """
 
 from course_lib.imdb.baseline import linear_baseline

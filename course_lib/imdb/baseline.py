@@ -1,6 +1,6 @@
 """The linear model that a neural network must beat."""
 
-from course_lib.imdb.splits import clean
+from course_lib.imdb.splits import check_texts, clean
 
 
 def linear_baseline(texts, labels, regularisation=10.0, min_count=2):
@@ -14,7 +14,11 @@ def linear_baseline(texts, labels, regularisation=10.0, min_count=2):
 
     Returns:
         A fitted `sklearn.pipeline.Pipeline`, with `predict` and `score` on texts.
+
+    Raises:
+        ValueError: If `texts` is no sequence of str, or there is not one label per text, or only one label.
     """
+    check_texts(texts)
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -1,9 +1,11 @@
 """From token ids to padded batches, as a `tf.data.Dataset`."""
 
 import itertools
+import numbers
 
 import numpy as np
 
+from course_lib.imdb.splits import check_texts
 from course_lib.imdb.tokens import encode, pad
 
 
@@ -21,7 +23,13 @@ def batches_by_length(lengths, batch_size, multiple=16, seed=None):
 
     Returns:
         List of integer arrays of indices; each example is in one of them.
+
+    Raises:
+        ValueError: If `batch_size` or `multiple` is not a positive integer.
     """
+    for name, value in {"batch_size": batch_size, "multiple": multiple}.items():
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"`{name}` must be an integer above 0. Received: {value!r}")
     steps = -(-np.asarray(lengths, dtype="int64") // multiple)
     rng = None if seed is None else np.random.default_rng(seed)
     order = np.arange(len(steps)) if rng is None else rng.permutation(len(steps))
@@ -46,7 +54,7 @@ def batches(
 
     Args:
         texts: Sequence of str; they are cleaned and tokenized once, here.
-        labels: One label per text.
+        labels: One integer per text.
         tokenizer: As in `encode`.
         batch_size: Reviews per batch.
         sequence_length: As in `encode`.
@@ -63,10 +71,10 @@ def batches(
         the reviews come in another order than `texts`, each with its label.
 
     Raises:
-        ValueError: If there is not one label per text, or as `encode`.
+        ValueError: If there is not one whole number per text as its label, or as `encode`.
     """
-    if len(texts) != len(labels):
-        raise ValueError(f"There must be one label per text. Received: {len(texts)} and {len(labels)}")
+    check_texts(texts)
+    labels = _labels(labels, len(texts))
     sequences = encode(texts, tokenizer, sequence_length, how)
     # One step for all lengths lets any review stand beside any other.
     length, multiple = (None, multiple) if by_length else (sequence_length, sequence_length)
@@ -78,7 +86,7 @@ def padded_batches(sequences, labels, batch_size=32, length=None, seed=None, mul
 
     Args:
         sequences: Lists of token ids.
-        labels: One label per sequence.
+        labels: One integer per sequence.
         batch_size: As in `batch_sequences`.
         length: As in `batch_sequences`.
         seed: Seed of this pass's order; None keeps ascending lengths.
@@ -87,8 +95,11 @@ def padded_batches(sequences, labels, batch_size=32, length=None, seed=None, mul
 
     Yields:
         `(x, y)` as `batches` has them.
+
+    Raises:
+        ValueError: If there is not one whole number per sequence as its label.
     """
-    labels = np.asarray(labels, dtype="int32")
+    labels = _labels(labels, len(sequences))
     lengths = [len(sequence) for sequence in sequences]
     for index in batches_by_length(lengths, batch_size, multiple, seed):
         token_ids, padding_mask = pad([sequences[i] for i in index], length, multiple)
@@ -108,7 +119,7 @@ def batch_sequences(
 
     Args:
         sequences: Lists of token ids.
-        labels: One label per sequence.
+        labels: One integer per sequence.
         batch_size: Sequences per batch.
         length: Width of all batches; None pads each to its own, and puts sequences of about equal length
             together.
@@ -119,9 +130,16 @@ def batch_sequences(
 
     Returns:
         As `batches`.
+
+    Raises:
+        ValueError: If there is not one whole number per sequence as its label, or `batch_size` or `multiple`
+            is not a positive integer.
     """
     import tensorflow as tf
 
+    # Here, because TensorFlow would wrap the generator's errors when the first batch is drawn.
+    labels = _labels(labels, len(sequences))
+    batches_by_length([], batch_size, multiple)
     epochs = itertools.count(seed)
 
     def generate():
@@ -136,3 +154,31 @@ def batch_sequences(
     )
     count = -(-len(sequences) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+
+
+def _labels(labels, count):
+    """`count` labels as an int32 array; a ValueError where that would change one."""
+    expected = (
+        "`labels` must have one integer per text, such as 0 for negative and 1 for positive. Received: "
+    )
+    try:
+        found = np.asarray(labels)
+    except ValueError as error:  # Rows of several lengths.
+        raise ValueError(f"{expected}{labels!r:.60}") from error
+    if found.ndim != 1:
+        kind = f"an array of shape {found.shape}" if found.ndim else f"{labels!r:.60}"
+        if found.ndim == 2:
+            cure = "ravel(labels)" if found.shape[1] == 1 else "argmax(labels, axis=1)"
+            kind += f": np.{cure} makes one label of each row"
+        raise ValueError(f"{expected}{kind}")
+    if len(found) != count:
+        raise ValueError(f"There must be one label per text. Received: {count} and {len(found)}")
+    if found.dtype.kind in "biuf":
+        values = found.astype("float64")
+        wrong = ~(np.abs(values) < 2**31) | (values != np.round(values))
+    else:
+        wrong = [not isinstance(each, numbers.Integral) or abs(each) >= 2**31 for each in found]
+    if np.any(wrong):
+        place = int(np.argmax(wrong))
+        raise ValueError(f"{expected}{found.tolist()[place]!r} at index {place}")
+    return found.astype("int32")

@@ -72,7 +72,8 @@ def rated(kind="films"):
 
 @functools.cache
 def _rated(path, kind):
-    digest = transfer.file_sha256(path)
+    with transfer.reading(path, "Remove its folder and run `course fetch data`."):
+        digest = transfer.file_sha256(path)
     if digest != RATERS_SHA256:
         raise transfer.DataError(
             f"{path} is not the published file: its SHA-256 is {digest[:12]}..., expected "

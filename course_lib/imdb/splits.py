@@ -1,6 +1,6 @@
 """Cleaning and splitting: plain text, near-duplicates, splits without leakage."""
 
-import collections
+import collections.abc
 import html
 import itertools
 import math
@@ -10,24 +10,58 @@ import numpy as np
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-# Python makes no integer of more than 4,300 digits, and html.unescape would raise.
-_NO_CHARACTER = re.compile(r"&#[0-9]{1000,};?")
+# Python makes no integer of more than 4,300 digits, and html.unescape would raise. Eight without leading
+# zeros are beyond Unicode's last character.
+_LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
+_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
 
 
 def clean(text):
     """Plain text of a review: tags become spaces, entities characters, and white space single spaces.
 
-    A `<` that opens no tag, as in `I <3 it`, stays.
+    A `<` that opens no tag, as in `I <3 it`, stays. What is no character, such as `&#99999999;` or half of a
+    surrogate pair, becomes U+FFFD, so the result can always be encoded.
+
+    Args:
+        text: Any str.
+
+    Returns:
+        A str.
+
+    Raises:
+        ValueError: If `text` is no str.
     """
     return " ".join(split_words(text))
 
 
+def check_texts(texts):
+    """Raises a ValueError that names the culprit unless `texts` is a sequence of str, such as a list."""
+    expected = '`texts` must be a sequence of str, such as ["good film"]. Received: '
+    sliced = hasattr(texts, "__getitem__") and hasattr(texts, "__len__") and getattr(texts, "ndim", 1) == 1
+    if not sliced or isinstance(texts, (str, bytes, collections.abc.Mapping)):
+        raise ValueError(f"{expected}{texts!r:.60}")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"{expected}{text!r:.60} at index {i}")
+
+
+def valid(text):
+    """A text with pairs of surrogates joined, and each half that stands alone replaced by U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def split_words(text):
     """The words of a text as `clean` joins them."""
+    if not isinstance(text, str):
+        raise ValueError(f"`text` must be a str. Received: {text!r:.60}")
+    text = valid(text)
     # Behind the last `-->` no comment can end: looking for it from every `<!--` would take quadratic time.
     if (end := text.rfind("-->")) >= 0:
         text = _COMMENT.sub(" ", text[: end + 3]) + text[end + 3 :]
-    return html.unescape(_NO_CHARACTER.sub("\ufffd", _TAG.sub(" ", text))).split()
+    text = _LEADING_ZEROS.sub("&#", _TAG.sub(" ", text))
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", text)).split()
 
 
 def first_words(text, count):
@@ -57,8 +91,9 @@ def near_duplicates(texts, threshold=0.5):
         ascending order, and a float array of shape `(m,)`.
 
     Raises:
-        ValueError: If `threshold` is out of range.
+        ValueError: If `texts` is no sequence of str, or `threshold` is out of range.
     """
+    check_texts(texts)
     if not 0.0 < threshold <= 1.0:
         raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold}")
     document, trigram, counts = _trigrams(texts)

@@ -3,10 +3,11 @@
 import collections
 import concurrent.futures
 import itertools
+import numbers
 
 import numpy as np
 
-from course_lib.imdb.splits import clean, first_words, split_words
+from course_lib.imdb.splits import check_texts, clean, first_words, split_words, valid
 
 
 def train_wordpiece(texts, vocabulary_size, min_frequency=2):
@@ -22,9 +23,14 @@ def train_wordpiece(texts, vocabulary_size, min_frequency=2):
 
     Returns:
         List of pieces by id, special tokens first; pieces that continue a word begin with `##`.
+
+    Raises:
+        ValueError: If `texts` is no sequence of str.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+    check_texts(texts)
+    texts = [valid(text) for text in texts]
     tokenizer = Tokenizer(models.WordPiece())
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -86,9 +92,9 @@ def truncate(token_ids, length, how="head"):
     Raises:
         ValueError: If `how` or `length` is not usable.
     """
-    if how not in ("head", "tail", "both") or length < 0:
+    if how not in ("head", "tail", "both") or not isinstance(length, numbers.Integral) or length < 0:
         raise ValueError(
-            f"`how` must be 'head', 'tail' or 'both', `length` >= 0. Received: {how!r}, {length}"
+            f"`how` must be 'head', 'tail' or 'both', `length` >= 0, an integer. Received: {how!r}, {length}"
         )
     if len(token_ids) <= length:
         return list(token_ids)
@@ -139,9 +145,7 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
     """
     import tokenizers
 
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        wrong = texts if isinstance(texts, str) else next(t for t in texts if not isinstance(t, str))
-        raise ValueError(f'`texts` must be a sequence of str, such as ["good film"]. Received: {wrong!r:.60}')
+    check_texts(texts)
     if tokenizer is None:
         from course_lib import weights
 
