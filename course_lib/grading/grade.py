@@ -6,10 +6,9 @@ one each; the main thread judges what they give back and writes all files.
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import functools
-import io
+import hashlib
 import json
 import os
 import pathlib
@@ -22,7 +21,19 @@ import zlib
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import judge, submissions
+from course_lib.grading import (
+    certificate,
+    handback,
+    judge,
+    late,
+    marks,
+    platforms,
+    roster,
+    similar,
+    submissions,
+    tables,
+)
+from course_lib.grading import gradescope as gradescope_files
 
 STATUSES = (
     "right",
@@ -37,8 +48,7 @@ STATUSES = (
 MESSAGE_CHARACTERS = 1_000
 # Addresses, and the sandbox's folder.
 _VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?")
-# Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
-_FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
+SMALL_SEEDS = 2**63  # Fewer than these can be tried.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Summary:
         grader_errors: How many have no mark because the grader failed; `resume` judges them again.
         resumed: How many of them an earlier run had done already.
         statuses: How many answers ended in which status.
+        superseded: How many have no mark because a later one of the same learner counts.
+        notes: What else an instructor should know, in sentences.
     """
 
     folder: pathlib.Path
@@ -64,6 +76,8 @@ class Summary:
     grader_errors: int
     resumed: int
     statuses: dict[str, int]
+    superseded: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self):
         lines = [f"{self.graded} of {self.submissions} submissions have a mark: {self.folder / 'grades.csv'}"]
@@ -71,12 +85,15 @@ class Summary:
             lines.append(f"{self.resumed} of them were done in an earlier run.")
         if self.unreadable:
             lines.append(f"{self.unreadable} could not be read; the table says why.")
+        if self.superseded:
+            lines.append(f"{self.superseded} do not count, because a later one of the same learner does.")
         if self.grader_errors:
             lines.append(
                 f"{self.grader_errors} have no mark because the grader failed: try them again with --resume."
             )
         counts = [f"{self.statuses[status]} {status}" for status in STATUSES if self.statuses.get(status)]
-        return "\n".join([*lines, f"Answers: {', '.join(counts) or 'none'}. Seed: {self.seed}"])
+        lines.append(f"Answers: {', '.join(counts) or 'none'}. Seed: {self.seed}")
+        return "\n".join([*lines, *self.notes])
 
 
 def grade(
@@ -89,22 +106,45 @@ def grade(
     gradescope=False,
     trust=False,
     progress=None,
+    *,
+    partial=False,
+    roster_file=None,
+    late_after=None,
+    late_penalty=0.0,
+    overrides=None,
+    moodle=False,
+    canvas=False,
+    nbgrader=False,
+    title=None,
 ):
     """Grades all submissions in `paths`.
 
     Two runs with the same seed write the same bytes, but for seconds.csv, which is no part of the result.
+    What stands in submissions/ is judged once; tables, pages and files for platforms are made from it at each
+    run, so that `resume` also applies other overrides, penalties or a roster to a run that is done.
 
     Args:
         paths: Notebooks, folders and zip files; see `submissions.find`.
         output: Folder for the results: a new or empty one, or with `resume` that of the run to go on with.
         jobs: How many sandboxes work at a time; None takes one per core.
-        seed: Non-negative integer from which inputs are drawn; None draws one.
+        seed: Non-negative integer from which inputs are drawn; None draws one. One below 2**63 can be
+            guessed.
         only: Question id or list of ids to grade, or None for all.
         resume: Go on with a run that was ended early. What has a result keeps it.
         gradescope: Also write Gradescope's results.json, or one file each in results/ if there are several.
         trust: Run answers without confining them, for machines that cannot.
         progress: Function of (done, total) that is called after each submission; None shows a bar if stderr
             is a terminal.
+        partial: Give a wrong answer its share of the points for the calls that it gets right.
+        roster_file: A CSV file of the class; see `roster.read`.
+        late_after: A `datetime.datetime` with a zone, or a text as `identity.read_time` reads it: what came
+            later is late.
+        late_penalty: Percent of the points that can be had that each late day, begun or whole, costs.
+        overrides: A CSV file of marks that replace those given here; see `marks.read_overrides`.
+        moodle: Also write Moodle's grading worksheet and a zip of feedback files.
+        canvas: Also write a file for the import into Canvas' gradebook.
+        nbgrader: Also write a table and a folder of feedback as nbgrader lays them out.
+        title: What the platform calls the assignment; None takes the lesson's word.
 
     Returns:
         A `Summary`.
@@ -120,17 +160,35 @@ def grade(
         raise ValueError(f"`seed` must not be negative. Received: {seed}")
     only = [only] if isinstance(only, str) else only
     only = None if not only else sorted({questions.get(question_id).id for question_id in only})
+    policy = late.Policy(late_after, late_penalty)
+    people = roster.read(roster_file) if roster_file else None
+    changes = marks.read_overrides(overrides) if overrides else []
     _check_layers(trust)
     found = submissions.find(paths)
+    matches = roster.match(people, found) if people else None
+    changes = marks.resolve(changes, found, matches)
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
     with _locked(output):
         seed, done = _open_run(output, found, seed, only, resume)
         results = _judge_all(output, found, done, seed, only, jobs, trust, progress)
         results = [results[submission.id] for submission in found]
-        _write_table(output / "grades.csv", results)
+        rows = marks.settle(results, found, policy, partial, changes, matches)
+        _write_table(output / "grades.csv", rows)
+        notes = _notes(seed, rows)
+        if people:
+            notes += roster.write(output / "roster.csv", people, matches, rows)
+        handback.write(output / "feedback", rows)
+        similar.write(output / "similar.csv", rows)
         if gradescope:
-            _write_gradescope(output, results)
+            gradescope_files.write(output, rows)
+        for wanted, write in (
+            (moodle, platforms.write_moodle),
+            (canvas, platforms.write_canvas),
+            (nbgrader, platforms.write_nbgrader),
+        ):
+            if wanted:
+                notes += write(output, rows, people, policy, title)
     states = collections.Counter(result["status"] for result in results)
     return Summary(
         folder=output,
@@ -141,7 +199,26 @@ def grade(
         grader_errors=states["grader error"],
         resumed=len(done),
         statuses=dict(collections.Counter(q["status"] for result in results for q in result["questions"])),
+        superseded=states["superseded"],
+        notes=tuple(notes),
     )
+
+
+def _notes(seed, rows):
+    """What an instructor should know of a run, in sentences."""
+    notes = []
+    if seed < SMALL_SEEDS:
+        notes.append(
+            f"The seed {seed} is small enough to be guessed by an answer that tries them all: for marks that "
+            "count, leave --seed away."
+        )
+    if late_rows := [row for row in rows if row.late.days]:
+        weak = sum(row.late.weak for row in late_rows)
+        why = f", {weak} of them by the date of a file, which a copy changes: look at them" if weak else ""
+        notes.append(f"{len(late_rows)} came late{why}.")
+    if warned := sum(bool(row.warning) for row in rows):
+        notes.append(f"{warned} have a warning in the table: read it before you give the marks out.")
+    return notes
 
 
 def _check_layers(trust):
@@ -195,7 +272,7 @@ def _open_run(output, found, seed, only, resume):
             "id": submission.id,
             "source": submission.source,
             "sha256": submission.sha256,
-            "state": "unreadable" if submission.problem else "read",
+            "state": _state(submission),
         }
         for submission in found
     ]
@@ -222,10 +299,16 @@ def _open_run(output, found, seed, only, resume):
     if any(output.iterdir()):
         why = "but holds no run to go on with" if resume else "(--resume goes on with a run that was ended)"
         raise ValueError(f"The folder {output} is not empty {why}: choose another folder.")
-    seed = int.from_bytes(os.urandom(8), "big") if seed is None else int(seed)
+    seed = SMALL_SEEDS | int.from_bytes(os.urandom(8), "big") if seed is None else int(seed)
     _write_json(output / "run.json", {"seed": seed, "only": only, "submissions": listing})
     folder.mkdir()
     return seed, {}
+
+
+def _state(submission):
+    if submission.problem:
+        return "unreadable"
+    return "superseded" if submission.superseded else "read"
 
 
 def _same_submissions(output, before, now):
@@ -281,11 +364,10 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         runs = []
         for submission in found:
             if submission.id not in results:
-                if submission.problem or not submission.lesson:
-                    why = (
-                        submission.problem or "Neither its cells nor its name are of a lesson with questions."
-                    )
+                if why := _unreadable(submission):
                     finish(_result(submission, "unreadable", why, []))
+                elif submission.superseded:
+                    finish(_result(submission, "superseded", submission.superseded, []))
                 else:
                     runs.append(submission)
         if not runs:
@@ -307,12 +389,27 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
                 finish(_result(submission, "unreadable", why, []))
         file = stack.enter_context((output / "seconds.csv").open("a", encoding="utf-8"))
         for submission, outcomes in pool.outcomes(count):
-            marks, times = _marks(submission, lessons[submission.lesson], graders, outcomes, only)
-            failed = [mark["message"] for mark in marks if mark["status"] == "grader error"]
-            finish(_result(submission, *(("grader error", failed[0]) if failed else ("graded", "")), marks))
+            judged, times = _marks(submission, lessons[submission.lesson], graders, outcomes, only)
+            failed = [mark["message"] for mark in judged if mark["status"] == "grader error"]
+            finish(_result(submission, *(("grader error", failed[0]) if failed else ("graded", "")), judged))
             file.writelines(f"{submission.id},{name},{spent:.3f}\n" for name, spent in times)
             file.flush()
     return results
+
+
+def _unreadable(submission):
+    """Why a submission cannot be graded; empty if it can."""
+    if submission.problem:
+        return submission.problem
+    if not submission.lesson:
+        return "Neither its cells nor its name are of a lesson with questions."
+    asked = {question.grade_id for question in questions.topic(submission.lesson)}
+    if asked and not asked & {*submission.answers.sources, *submission.answers.malformed}:
+        return (
+            f"It has no answer to a question of its lesson, {submission.lesson!r}: the cells' metadata is "
+            "gone, or it is another notebook. Copy the answers into a new exercise."
+        )
+    return ""
 
 
 def _prepare(names, seed, only):
@@ -335,12 +432,20 @@ def _usable(question, submission):
     return question.grade_id in submission.answers.sources
 
 
+@functools.cache
+def _key(seed):
+    """What inputs are drawn from; so slow to make that an answer cannot try many seeds while it runs."""
+    text = str(seed).encode()
+    key = hashlib.scrypt(text, salt=b"course grade", n=2**15, r=8, p=2, maxmem=2**27, dklen=32)
+    return int.from_bytes(key, "big")
+
+
 class _Grader:
     """A question with the inputs of this run, and what the reference and the mistakes make of them."""
 
     def __init__(self, question, seed):
         self.question = question
-        rng = np.random.default_rng([seed, zlib.crc32(question.id.encode())])
+        rng = np.random.default_rng([_key(seed), zlib.crc32(question.id.encode())])
         self.expected = judge.expected(question, question.calls(rng))
 
     def task(self, submission, only):
@@ -357,14 +462,31 @@ class _Grader:
         )
 
     def mark(self, outcome):
-        """Status, message and mistake of an answer."""
+        """What is said of an answer, as a dict with the keys of a mark."""
         if outcome.status != "answered":
-            return ("wrong" if outcome.status == "malformed" else outcome.status), outcome.message, None
+            return {
+                "status": "wrong" if outcome.status == "malformed" else outcome.status,
+                "message": outcome.message,
+            }
         with np.errstate(all="ignore"):
             verdict = judge.verdict(self.question, self.expected, outcome.outputs)
-        several = verdict.call is not None and len(outcome.outputs) > 1
-        call = f"Call {verdict.call + 1}: " if several else ""
-        return verdict.status, call + verdict.message, verdict.mistake
+            right = self.right(outcome.outputs) if verdict.status != "right" else len(outcome.outputs)
+        said = {"status": verdict.status, "message": verdict.message, "calls_right": right}
+        if verdict.call is not None:
+            several = len(outcome.outputs) > 1
+            said["message"] = f"Call {verdict.call + 1}: " * several + verdict.message
+            said["call"] = handback.call_text(self.question, self.expected.calls[verdict.call])
+        if verdict.mistake:
+            said |= {"mistake": verdict.mistake.name, "hint": verdict.mistake.hint}
+        return said
+
+    def right(self, outputs):
+        """How many calls are right."""
+        calls = zip(self.expected.calls, self.expected.outputs, outputs, strict=True)
+        return sum(
+            judge.verdict(self.question, judge.Expected([call], [right], []), [got]).status == "right"
+            for call, right, got in calls
+        )
 
 
 def _marks(submission, asked, graders, outcomes, only):
@@ -382,43 +504,54 @@ def _marks(submission, asked, graders, outcomes, only):
     """
     failure = outcomes if isinstance(outcomes, Exception) else None
     rest = iter([] if failure else outcomes)
-    marks, times = [], []
+    found, times = [], []
     for question in asked:
-        mistake, outcome = None, None
+        outcome = None
         if _usable(question, submission) and not failure:
             outcome = next(rest)
             times.append((question.id, outcome.seconds))
         if only is not None and question.id not in only:
             continue
         if question.grade_id in submission.answers.malformed:
-            status, message = "wrong", submission.answers.malformed[question.grade_id]
+            said = {"status": "wrong", "message": submission.answers.malformed[question.grade_id]}
         elif not _usable(question, submission):
-            status, message = "not attempted", f"The notebook has no cell {question.grade_id!r}."
+            said = {
+                "status": "not attempted",
+                "message": f"The notebook has no cell {question.grade_id!r}.",
+            }
         elif failure:
-            status, message = "grader error", f"The grader failed: {failure}"
+            said = {"status": "grader error", "message": f"The grader failed: {failure}"}
         else:
             try:
-                status, message, mistake = graders[question.id].mark(outcome)
-                if status not in STATUSES:
-                    raise ValueError(f"unknown status {status!r}")
+                said = graders[question.id].mark(outcome)
+                if said["status"] not in STATUSES:
+                    raise ValueError(f"unknown status {said['status']!r}")
             except Exception as error:  # Whatever goes wrong here is not the learner's fault.
-                status, message = "grader error", f"The grader failed: {type(error).__name__}: {error}"
-        marks.append(
+                message = f"The grader failed: {type(error).__name__}: {error}"
+                said = {"status": "grader error", "message": message}
+        status, code = said["status"], submission.answers.sources.get(question.grade_id)
+        found.append(
             {
                 "id": question.id,
                 "title": question.title,
                 "status": status,
                 "points": None if status == "grader error" else question.points * (status == "right"),
                 "of": question.points,
-                "message": _plain(message),
-                "mistake": mistake.name if mistake else None,
-                "hint": mistake.hint if mistake else None,
+                "message": _plain(said["message"]),
+                "mistake": said.get("mistake"),
+                "hint": said.get("hint"),
+                "start": question.hint if status in ("wrong", "crashed", "not attempted") else None,
+                "call": said.get("call"),
+                "calls": len(graders[question.id].expected.calls),
+                "calls_right": said.get("calls_right", 0),
+                "code": code,
+                "digest": None if code is None else certificate.answer_digest(code),
             }
         )
-    return marks, times
+    return found, times
 
 
-def _result(submission, status, message, marks):
+def _result(submission, status, message, found):
     """What is written of a submission. Without a mark, `points` is None: that is not the same as 0."""
     return {
         "id": submission.id,
@@ -428,10 +561,11 @@ def _result(submission, status, message, marks):
         "lesson": submission.lesson,
         "status": status,
         "message": _plain(message),
-        "points": sum(mark["points"] for mark in marks) if status == "graded" else None,
-        "of": sum(mark["of"] for mark in marks) if marks else None,
+        "warning": submission.warning,
+        "points": sum(mark["points"] for mark in found) if status == "graded" else None,
+        "of": sum(mark["of"] for mark in found) if found else None,
         "remarks": submission.answers.problems if submission.answers else [],
-        "questions": marks,
+        "questions": found,
     }
 
 
@@ -524,66 +658,32 @@ def _bar(total):
 # Tables.
 
 
-def _write_table(path, results):
+def _write_table(path, rows):
     """One row per submission, with two columns per question."""
-    columns = _columns(results)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    columns = _columns(rows)
     head = ["student", "id", "source", "lesson", "status", "points", "of", "message"]
-    table.writerow(head + [f"{name} {what}" for name in columns for what in ("points", "status")])
-    for result in results:
-        marks = {mark["id"]: mark for mark in result["questions"]}
-        row = [result[name] for name in head]
+    more = ["warning", "number", "submitted", "late", "before penalty", "comment"]
+    people = ["roster id", "roster name", "email"] if any(row.person for row in rows) else []
+    table = [
+        [*head, *more, *people, *(f"{name} {what}" for name in columns for what in ("points", "status"))]
+    ]
+    for row in rows:
+        result = row.result
+        person = row.person
+        cells = [result["student"], result["id"], result["source"], result["lesson"], result["status"]]
+        cells += [row.points, result["of"], result["message"], row.warning, row.number]
+        cells += [row.late.time, row.late.text, row.earned if row.late.penalty else None, row.comment]
+        cells += [person.id, person.name, person.email] if person else [None] * len(people)
+        asked = {mark["id"]: mark for mark in result["questions"]}
         for name in columns:
-            mark = marks.get(name)
-            row += [mark["points"], mark["status"]] if mark else [None, None]
-        table.writerow(map(_cell, row))
-    with runtime.atomic_write(path) as part:
-        part.write_text(text.getvalue(), encoding="utf-8")
+            mark = asked.get(name)
+            cells += [row.question_points[name], mark["status"]] if mark else [None, None]
+        table.append(cells)
+    tables.write_csv(path, table)
 
 
-def _columns(results):
+def _columns(rows):
     """The questions that occur, lessons in alphabetical order, each lesson's in its own."""
-    present = {mark["id"] for result in results for mark in result["questions"]}
+    present = {mark["id"] for row in rows for mark in row.result["questions"]}
     lessons = sorted({name.partition(".")[0] for name in present})
     return [q.id for lesson in lessons for q in questions.topic(lesson) if q.id in present]
-
-
-def _cell(value):
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _write_gradescope(output, results):
-    """Gradescope's results.json (https://gradescope-autograders.readthedocs.io/en/latest/specs/)."""
-    if len(results) == 1:
-        _write_json(output / "results.json", _gradescope(results[0]))
-        return
-    folder = output / "results"
-    folder.mkdir(exist_ok=True)
-    for result in results:
-        _write_json(folder / f"{result['id']}.json", _gradescope(result))
-
-
-def _gradescope(result):
-    """One submission in Gradescope's form.
-
-    After a failure of the grader there is neither a score nor a test in it: Gradescope then says that the
-    autograder failed, instead of giving a mark.
-    """
-    report = {"output": result["message"], "output_format": "text", "visibility": "visible"}
-    if result["status"] == "grader error":
-        return report
-    tests = [
-        {
-            "name": f"{mark['id']}: {mark['title']}",
-            "number": str(number),
-            "score": mark["points"],
-            "max_score": mark["of"],
-            "status": "passed" if mark["status"] == "right" else "failed",
-            "output": "\n".join(filter(None, [mark["status"], mark["message"], mark["hint"]])),
-            "output_format": "text",
-        }
-        for number, mark in enumerate(result["questions"], start=1)
-    ]
-    return {"score": result["points"] or 0, **report, "tests": tests}

@@ -324,8 +324,8 @@ class _Finder:
         warning = ""
         if not learner.platform and any(map(_of_platform, place.names[1:])):
             warning = (
-                "A platform's name stands further inside, where it tells nothing: if this is a class, name the "
-                "folder or zip that holds it on the command line."
+                "A platform's name stands further inside, where it tells nothing: if this is a class, name "
+                "the folder or zip that holds it on the command line."
             )
         submission = Submission(
             "", student, shown, lesson, digest, found, problem, learner, time, weak, warning
