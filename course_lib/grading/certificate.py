@@ -15,8 +15,22 @@ from course_lib import questions, runtime
 from course_lib.grading import feedback, identity, submissions
 
 # The lessons, in their order; the place is the number.
-LESSONS = ("welcome", "attention", "imdb", "transformer", "pretraining", "fine_tuning", "pruning", "quantization",
-           "deployment", "scaling", "interpretability", "privacy", "frameworks", "capstone")  # fmt: skip
+LESSONS = [
+    "welcome",
+    "attention",
+    "imdb",
+    "transformer",
+    "pretraining",
+    "fine_tuning",
+    "pruning",
+    "quantization",
+    "deployment",
+    "scaling",
+    "interpretability",
+    "privacy",
+    "frameworks",
+    "capstone",
+]
 NAME_CHARACTERS = 100
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -43,7 +57,7 @@ th, td {{ border-bottom: 1px solid #bbb; padding: 0.2rem 0.8rem; }}
 <p>Attention to Edge</p>
 <h1>All exercises solved</h1>
 <p class="name">{name}</p>
-<p>{date}</p>
+<p class="date">{date}</p>
 <table>
 <tr><th></th><th>lesson</th><th class="number">questions</th><th class="number">points</th></tr>
 {rows}
@@ -233,8 +247,8 @@ def _record(path):
         said = re.search(r'<p class="digest">([0-9a-f]{64})</p>', text)
         record = json.loads(html.unescape(found[1]))
         fits = digest(record) == said[1]
-        if html.escape(record["name"]) not in text.partition("<pre hidden")[0]:
-            fits = False
+        shown_as = [re.search(rf'<p class="{kind}">(.*?)</p>', text)[1] for kind in ("name", "date")]
+        fits = fits and shown_as == [html.escape(record["name"]), record["date"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{shown} is not a certificate of this course ({type(error).__name__}).") from None
     return record if fits else f"{shown} was changed: its number does not fit what it says."

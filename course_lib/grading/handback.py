@@ -94,27 +94,27 @@ def _question(row, number, mark):
     """What is said of one answer."""
     status, points = mark["status"], row.question_points[mark["id"]]
     state = _SIGNS.get(status, "✗") + " " + _SAID[status]
-    shown = f"{points:g}" if points is not None else "no mark"
+    given = f"{points:g}" if points is not None else "no mark"
     lines = [
         f'<section class="{status.replace(" ", "-")}">',
         f"<h2>{number}. {_text(mark['title'])}</h2>",
-        f'<p><span class="state">{state}</span> · {shown} of {mark["of"]} points</p>',
-        "<dl>",
+        f'<p><span class="state">{state}</span> · {given} of {mark["of"]} points</p>',
     ]
     said = [
         ("the call", mark["call"], True),
-        ("what happened", mark["message"] if status != "right" else "", False),
+        ("to do" if status == "not attempted" else "what happened", mark["message"], False),
         ("calls right", f"{mark['calls_right']} of {mark['calls']}" if status == "wrong" else "", False),
         ("hint", mark["hint"], False),
         ("where to start", None if mark["hint"] else mark["start"], False),
         ("your instructor", row.question_comments.get(mark["id"]), False),
     ]
+    shown = []
     for word, text, code in said:
-        if text:
+        if text and not (status == "right" and word == "what happened"):
             kind = ' class="code"' if code else ""
-            lines.append(f"<dt>{word}</dt><dd{kind}>{_text(text)}</dd>")
-    lines.append("</dl>")
-    if mark["code"]:
+            shown.append(f"<dt>{word}</dt><dd{kind}>{_text(text)}</dd>")
+    lines.append(f"<dl>{''.join(shown)}</dl>" if shown else "")
+    if mark["code"] and status != "not attempted":
         code = mark["code"]
         if len(code) > CODE_CHARACTERS:
             code = code[:CODE_CHARACTERS] + "\n... (cut)"

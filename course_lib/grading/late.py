@@ -4,8 +4,10 @@ import dataclasses
 import datetime
 import math
 
-from course_lib.grading import identity
+from course_lib.grading import identity, tables
 
+# As Moodle writes times in English, with commas and the hours of both kinds.
+_MOODLE_FORMS = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %I:%M %p")
 DAY = datetime.timedelta(days=1)
 
 
@@ -46,8 +48,19 @@ class Policy:
         if not 0 <= self.percent <= 100:
             raise ValueError(f"The penalty must be from 0 to 100 percent a day. Received: {percent}")
 
-    def late(self, submission, of):
-        """How late a submission is of which `of` points can be had, as a `Late`."""
+    def late(self, submission, of, person=None):
+        """How late a submission is.
+
+        Args:
+            submission: A `submissions.Submission`.
+            of: The points that can be had.
+            person: Its `roster.Person`: Moodle's worksheet says when each handed in.
+
+        Returns:
+            A `Late`.
+        """
+        if listed := _listed(person):
+            submission = dataclasses.replace(submission, time=listed, weak=False)
         time = "" if submission.weak or submission.time is None else submission.time.isoformat()
         learner = submission.learner
         if learner.platform == "canvas":  # It says LATE of what is, and nothing of the rest.
@@ -66,3 +79,14 @@ class Policy:
 
     def _penalty(self, days, of):
         return round(min(days * self.percent / 100, 1.0) * (of or 0), 2)
+
+
+def _listed(person):
+    """When Moodle's worksheet says that a person handed in, if it is in English; else None."""
+    name = tables.column(person.row, "lastmodifiedsubmission") if person else None
+    for form in _MOODLE_FORMS if name else ():
+        try:
+            return datetime.datetime.strptime(person.row[name], form).astimezone()
+        except (ValueError, OverflowError, OSError):
+            continue
+    return None

@@ -181,7 +181,7 @@ def settle(results, found, policy, partial, overrides, matches):
         lateness = late.Late()
         earned = given = None
         if result["status"] != "superseded":
-            lateness = policy.late(submission, result["of"])
+            lateness = policy.late(submission, result["of"], (matches or {}).get(submission.id))
             if result["questions"] and None not in points.values():
                 earned = _number(sum(points.values()))
                 given = _number(max(earned - lateness.penalty, 0))

@@ -5,6 +5,7 @@ mark that may be the wrong one is not uploaded.
 """
 
 import collections
+import contextlib
 import re
 
 from course_lib import runtime
@@ -15,8 +16,7 @@ def write_moodle(output, rows, people, policy, title):
     """Writes moodle/grades.csv, a grading worksheet, and moodle/feedback.zip, both for each lesson.
 
     Moodle finds a learner by the number in the worksheet's Identifier and in the folder's name; both are
-    those of the download. A class list that is Moodle's own worksheet is filled in, with all of its columns,
-    in its order.
+    those of the download. A class list that is Moodle's own worksheet is filled in.
     """
     notes, folder = [], output / "moodle"
     folder.mkdir(exist_ok=True)
@@ -26,6 +26,7 @@ def write_moodle(output, rows, people, policy, title):
         worksheet = _worksheet(people)
         if worksheet:
             head, columns = worksheet
+            _compare_maximum(people, chosen, notes)
             table = [head]
             for person in people:
                 cells, row = dict(person.row), by.get(re.sub(r"\D", "", person.id))
@@ -60,6 +61,19 @@ def _worksheet(people):
         "comments": tables.column(head, "feedbackcomments"),
     }
     return (head, columns) if columns["id"] and columns["grade"] else None
+
+
+def _compare_maximum(people, chosen, notes):
+    """Notes it if Moodle's points for the assignment are others than the course's."""
+    name = tables.column(people[0].row, "maximumgrade")
+    full = max(row.result["of"] or 0 for row in chosen)
+    with contextlib.suppress(TypeError, ValueError):
+        maximum = float(people[0].row[name].replace(",", ".")) if name else full
+        if full and maximum != full:
+            notes.append(
+                f"Moodle's maximum is {maximum:g} points and the course's {full}: set the assignment's "
+                f"maximum to {full} before you upload the marks."
+            )
 
 
 def write_canvas(output, rows, people, policy, title):

@@ -137,6 +137,6 @@ def write(path, people, matches, rows):
     if not missing and not unknown:
         return [f"All {len(people)} of the class list handed in."]
     return [
-        f"Of {len(people)} in the class list {missing} are missing; {unknown} submissions are of nobody in "
-        f"it: {path}"
+        f"In the class list: {len(people)}. Of them handed nothing in: {missing}. Submissions of nobody in "
+        f"it: {unknown}. See {path}"
     ]

@@ -6,6 +6,7 @@ never listed, nor one that many have.
 
 import builtins
 import collections
+import functools
 import hashlib
 import io
 import keyword
@@ -14,7 +15,9 @@ import tokenize
 from course_lib.grading import tables
 
 TOKENS = 60  # Shorter answers coincide.
-SHARE = 0.05  # Of the answers to a question: what more have than this, and more than three, is common.
+CODE_CHARACTERS = 20_000
+# Of the answers to a question: what more have, and more than three, or all, is common.
+SHARE = 0.05
 _REMARK = "Look at both: a shared source, work in pairs or one obvious solution make answers equal, too."
 _LAYOUT = {
     tokenize.COMMENT,
@@ -48,12 +51,14 @@ def _files(rows):
     """Files that are equal byte for byte, with an answer long enough to tell."""
     groups = collections.defaultdict(list)
     for row in rows:
-        tried = [m for m in row.result["questions"] if m["status"] != "not attempted" and m["code"]]
-        if sum(len(tokens(mark["code"])) for mark in tried) >= TOKENS:
+        if any(mark["status"] != "not attempted" for mark in row.result["questions"]):
             groups[row.result["sha256"]].append(row)
     for group in groups.values():
         if _learners(group) > 1:
-            yield "the whole file", group[0].result["lesson"], "", group, len(rows)
+            tried = [m for m in group[0].result["questions"] if m["status"] != "not attempted" and m["code"]]
+            size = sum(len(tokens(mark["code"])) for mark in tried)
+            if size >= TOKENS:
+                yield "the whole file", group[0].result["lesson"], size, group, len(rows)
 
 
 def _answers(rows):
@@ -70,16 +75,18 @@ def _answers(rows):
                 groups[mark["id"], digest].append((row, mark["code"], len(found)))
     for (name, _), group in sorted(groups.items()):
         same = [row for row, _, _ in group]
-        if 1 < _learners(same) <= max(3, SHARE * totals[name]):
+        learners, total = _learners(same), totals[name]
+        if 1 < learners <= max(3, SHARE * total) and (learners < total or total < 3):
             exact = len({" ".join(_words(code)) for _, code, _ in group}) == 1
             what = "the code" if exact else "the code but for names"
-            yield what, name, group[0][2], same, totals[name]
+            yield what, name, group[0][2], same, total
 
 
 def _learners(rows):
     return len({row.submission.learner.key for row in rows})
 
 
+@functools.lru_cache(maxsize=4096)
 def tokens(code):
     """The tokens of a code without white space and comments, its own names numbered as they occur."""
     names, found = {}, []
@@ -91,6 +98,8 @@ def tokens(code):
 
 def _words(code):
     """The tokens of a code, or its words if it is not Python."""
+    if len(code) > CODE_CHARACTERS:  # Nobody writes that by hand, and to split it takes long.
+        return code.split()
     try:
         read = tokenize.generate_tokens(io.StringIO(code).readline)
         return [token.string for token in read if token.type not in _LAYOUT]

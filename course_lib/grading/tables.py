@@ -31,8 +31,8 @@ def write_csv(path, rows, mark=True):
 
 
 def plain(value):
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    """A value that no spreadsheet takes for a formula; a dash alone, as Moodle writes it, is none."""
+    return f"'{value}" if isinstance(value, str) and value != "-" and _FORMULA.match(value) else value
 
 
 def read_csv(path):
