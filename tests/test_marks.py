@@ -677,6 +677,31 @@ def test_no_certificate_while_something_is_missing_or_without_a_name(done, tmp_p
     assert not (tmp_path / "c.html").exists()
 
 
+def test_the_commands_of_the_teaching_guide_are_understood(monkeypatch, tmp_path):
+    import shlex
+
+    import typer.testing
+
+    from course_lib import cli
+
+    monkeypatch.chdir(tmp_path)
+    called = []
+    monkeypatch.setattr(grade, "grade", lambda *paths, **options: called.append(options) or "done")
+    monkeypatch.setattr(report, "report", lambda folder: called.append(folder) or folder)
+    monkeypatch.setattr(gradescope, "autograder", lambda *_: called.append(_))
+    monkeypatch.setattr(certificate, "confirm", lambda *_: called.append(_) or (True, []))
+    text = (ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    for line in lines:
+        command, *arguments = shlex.split(line)
+        assert command == "course"
+        done = typer.testing.CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == 0, (line, done.output)
+    assert len(called) == len(lines) >= 9
+    for option in ("moodle", "canvas", "gradescope", "nbgrader"):
+        assert any(options.get(option) for options in called if isinstance(options, dict)), option
+
+
 def test_lessons_are_numbered_as_their_files_are(monkeypatch):
     monkeypatch.undo()
     for path in (ROOT / "exercises").glob("*.ipynb"):

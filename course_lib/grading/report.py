@@ -195,7 +195,7 @@ def _unknown(results):
     for (name, status, _), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         mark, result = group[0]
         words = mark["message"] if status == "wrong" else f"{status}: {mark['message']}"
-        example = _text(result["source"])
+        example = _text(result["source"]).replace("/", "/<wbr>")
         if code := mark.get("code"):
             shown = code if len(code) <= CODE_CHARACTERS else code[:CODE_CHARACTERS] + "\n... (cut)"
             example = f"<details><summary>{example}</summary><pre>{_text(shown)}</pre></details>"
@@ -235,6 +235,7 @@ def _outcomes(questions):
             left = left + width
     axes.set_yticks(rows, names)
     axes.set(xlabel="answers")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(False, axis="y")
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=9)
     return _picture(axes, "How the answers to each question ended; the table below has the numbers")
