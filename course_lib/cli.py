@@ -133,11 +133,11 @@ def _mark(notebook, sandbox):
 @app.command()
 def check(notebook: Notebook):
     """Mark a whole exercise notebook; exit status 1 while something is missing."""
-    from course_lib.grading import sandbox, submissions
+    from course_lib.grading import answers, sandbox
 
     if not notebook.is_file():
         raise ValueError(f"There is no notebook {notebook}.")
-    frameworks = submissions.use_frameworks(submissions.read_answers(notebook.read_bytes()))
+    frameworks = answers.use_frameworks(answers.read_answers(notebook.read_bytes()))
     with sandbox.Sandbox(confined=False, frameworks=frameworks) as running:
         raise typer.Exit(0 if _mark(notebook, running) else 1)
 

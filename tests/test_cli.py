@@ -190,7 +190,7 @@ def test_check_marks_a_notebook_and_progress_keeps_it(exercise):
 def test_check_of_what_is_no_exercise_says_so(tmp_path, capsys, monkeypatch):
     (tmp_path / "a.ipynb").write_text('{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}')
     for name, message in (
-        ("a.ipynb", "holds no answer cell of this course"),
+        ("a.ipynb", "holds no answer of this course"),
         ("b.ipynb", "There is no notebook"),
     ):
         monkeypatch.setattr("sys.argv", ["course", "check", str(tmp_path / name)])

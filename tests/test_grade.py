@@ -100,7 +100,7 @@ class FakeSandbox:
     def __exit__(self, *_):
         pass
 
-    def run(self, tasks):
+    def run(self, tasks, own=()):
         space, outcomes = {"np": np}, []
         for task in tasks:
             what = re.search(r"# do: (.+)", task.source)
@@ -333,7 +333,9 @@ def test_resume_judges_only_what_has_no_result_and_what_the_grader_failed_on(gra
     (output / "grades.csv").unlink()
     ran = []
     run = FakeSandbox.run
-    monkeypatch.setattr(FakeSandbox, "run", lambda self, tasks: ran.append(len(tasks)) or run(self, tasks))
+    monkeypatch.setattr(
+        FakeSandbox, "run", lambda self, tasks, own: ran.append(len(tasks)) or run(self, tasks)
+    )
     summary = grade.grade([tmp_path / "class"], output, resume=True, gradescope=True)
     assert len(ran) == 5  # ada, bob, gil, joe, kim
     assert summary.resumed == 6

@@ -1,5 +1,6 @@
 """How outputs are compared, and what a learner reads of it."""
 
+import dataclasses
 import json
 import os
 
@@ -74,6 +75,7 @@ def test_wrong_answers_say_what_is_wrong(answer, message):
 def test_a_mistake_must_explain_every_call():
     assert judged(question(), lambda x: x * x).mistake.name == "square"
     assert judged(question(), lambda x: x**2 if x.ndim == 2 else 0 * x).mistake is None
+    assert judged(question(), lambda x: x**2 if x.ndim == 2 else 2 * x).mistake.name == "square"
     assert judged(question(), lambda x: x + "a").mistake.name == "crash"
     assert judged(question(), lambda x: [][0]).mistake is None
 
@@ -93,19 +95,25 @@ def test_an_answer_cannot_change_the_inputs():
 
 def test_booleans_texts_and_sequences():
     boolean = question(reference=lambda x: x > 0)
-    assert judged(boolean, lambda x: (x > 0).astype(int)).status == "right"
+    assert judged(boolean, lambda x: (x > 0).tolist()).status == "right"
+    assert "of booleans" in judged(boolean, lambda x: (x > 0).astype(int)).message
     assert judged(boolean, lambda x: 2 * (x > 0)).status == "wrong"
     ragged = question(reference=lambda x: [[1, 2], [3]], returns=("ragged",))
     assert judged(ragged, lambda x: [np.array([1, 2]), (3,)]).status == "right"
-    assert "lengths" in judged(ragged, lambda x: [[1], [2, 3]]).message
-    assert "must be 3" in judged(ragged, lambda x: [[1, 2], [4]]).message
+    found = judged(ragged, lambda x: [[1], [2, 3]]).message
+    assert found == "the output[0] must be [1, 2]. Received: [1]"
+    assert "the output[1] must be [3]. Received: [4]" in judged(ragged, lambda x: [[1, 2], [4]]).message
+    assert "must hold 2 sequences. Received: 1" in judged(ragged, lambda x: [[1, 2]]).message
     texts = question(reference=lambda x: ["a", "b"], returns=("texts",))
     assert (
         judged(texts, lambda x: ["a", "c"]).message
         == "the output[1] must be 'b'. Received: 'c' (1 of 2 differ)"
     )
     several = question(reference=lambda x: (x, x.sum()), returns=("array", "array"))
-    assert judged(several, lambda x: (x, x.sum() + 1)).message.startswith("output 2 must be")
+    message = judged(several, lambda x: (x, x.sum() + 1)).message
+    assert message.startswith("the second of the 2 returned values must be")
+    named = dataclasses.replace(several, names=("x", "total"))
+    assert judged(named, lambda x: (x, x.sum() + 1)).message.startswith("`total` must be")
     assert judged(several, lambda x: x).status == "wrong"
 
 
@@ -207,7 +215,8 @@ def test_what_the_failing_call_printed_is_shown_and_an_unknown_mistake_gets_the_
     feedback.check(asked.id, triple)
     shown = capsys.readouterr().out
     assert "printed shape (2, 3)\n" in shown
-    assert "none of the usual mistakes. Where to start: Add it to itself." in shown
+    assert "clue    Each number is the right one times 1.5." in shown
+    assert "hint    Add it to itself." in shown
     np.testing.assert_array_equal(feedback.calls(asked.id)[0][0].shape, (2, 3))
 
 

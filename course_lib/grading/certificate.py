@@ -12,7 +12,7 @@ import pathlib
 import re
 
 from course_lib import questions, runtime
-from course_lib.grading import feedback, identity, submissions
+from course_lib.grading import answers, feedback, identity
 
 # The lessons, in their order; the place is the number.
 LESSONS = [
@@ -130,11 +130,11 @@ def write(path, name, notebooks=(), date=None):
         )
         count = sum(map(len, missing.values()))
         raise ValueError(f"{count} questions are not done yet ({shown}). `course progress` shows what is.")
-    answers = _answers(notebooks)
+    digests = _answers(notebooks)
     record = {
         "name": name,
         "date": (date or datetime.date.today()).isoformat(),
-        "passed": {q.id: answers.get(q.id) for word in lessons() for q in questions.topic(word)},
+        "passed": {q.id: digests.get(q.id) for word in lessons() for q in questions.topic(word)},
     }
     rows = []
     for word in lessons():
@@ -162,11 +162,11 @@ def _answers(notebooks):
     found = {}
     for path in notebooks:
         try:
-            answers = submissions.read_answers(pathlib.Path(path).read_bytes())
-        except submissions.Unreadable as error:
+            read = answers.read_answers(pathlib.Path(path).read_bytes())
+        except answers.Unreadable as error:
             raise ValueError(f"{identity.printable(path)}: {error}") from None
         found |= {
-            by_cell[cell]: answer_digest(text) for cell, text in answers.sources.items() if cell in by_cell
+            by_cell[cell]: answer_digest(text) for cell, text in read.sources.items() if cell in by_cell
         }
     return found
 

@@ -14,13 +14,14 @@ import json
 import marshal
 import os
 import pathlib
+import sys
 import sysconfig
 import traceback
 
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import judge, worker
+from course_lib.grading import cells, diagnosis, exceptions, judge, worker
 
 try:
     import fcntl
@@ -101,16 +102,23 @@ def check(question_id, answer):
 
 
 def examine(question, answer):
-    """Runs an answer in this process, judges it, records it, and returns the `Feedback`."""
+    """Runs an answer in this process, judges it, records it, and returns the `Feedback`.
+
+    It runs as where marks are given: without the course's library and without `input`.
+    """
+    if cells.of_course(answer):
+        return Feedback(
+            question, "wrong", [("result", cells.closed(f"{answer.__module__}.{question.function}"))]
+        )
     if not callable(answer):
         lines = [("result", f"{question.function} must be a function. Received: {type(answer).__name__}")]
         return Feedback(question, "wrong", lines)
     expectation = expected(question.id)
     outputs, errors, printed = [], [], []
     for arguments in expectation.calls:
-        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+        with contextlib.redirect_stdout(io.StringIO()) as stdout, cells.as_graded(answer):
             outcome, error = judge.outcome(answer, arguments, question.returns)
-        if isinstance(error, NotImplementedError):
+        if type(error) is NotImplementedError:  # Libraries raise kinds of their own, which are no stubs.
             message = worker.unfinished(error, question.function)
             return Feedback(question, "not attempted", [("to do", message)])
         outputs.append(outcome)
@@ -118,7 +126,15 @@ def examine(question, answer):
         printed.append(stdout.getvalue())
     code = getattr(answer, "__code__", None)
     digest = hashlib.sha256(marshal.dumps(code)).hexdigest() if code else None
-    return explain(question, expectation, outputs, digest, errors, printed)
+    return explain(question, expectation, outputs, digest, errors, printed, cells.remarks(answer, _history()))
+
+
+def _history():
+    """Sources of the cells that this notebook has run; empty outside of one."""
+    if "IPython" not in sys.modules:
+        return []
+    shell = sys.modules["IPython"].get_ipython()
+    return [source for source in shell.user_ns.get("_ih", []) if isinstance(source, str)] if shell else []
 
 
 @functools.cache
@@ -133,7 +149,7 @@ def calls(question_id):
     return copy.deepcopy(expected(question_id).calls)
 
 
-def explain(question, expectation, outputs, digest=None, errors=(), printed=()):
+def explain(question, expectation, outputs, digest=None, errors=(), printed=(), remarks=()):
     """Judges packed outputs, records the result, and puts it into words.
 
     Args:
@@ -143,39 +159,104 @@ def explain(question, expectation, outputs, digest=None, errors=(), printed=()):
         digest: Of the answer's code: only a changed answer is a second try.
         errors: The exception behind each `Raised`, for its traceback, else None.
         printed: What each call printed.
+        remarks: What else the learner should know, in sentences.
 
     Returns:
         A `Feedback`.
     """
     verdict = judge.verdict(question, expectation, outputs)
-    mistake = verdict.mistake.name if verdict.mistake else None
-    again = record(question.id, verdict.status, mistake, digest)
+    names = "+".join(mistake.name for mistake in verdict.mistakes) or (
+        "" if verdict.status == "right" else GENERAL
+    )
+    step = record(question.id, verdict.status, names or None, digest)
+    notes = [("note", text) for text in (*verdict.notes, *remarks)]
     if verdict.status == "right":
-        return Feedback(question, "right", [])
+        return Feedback(question, "right", notes)
     lines = [("call", call_text(question, verdict.call, expectation.calls[verdict.call]))]
     output = outputs[verdict.call]
     if not isinstance(output, judge.Raised):
-        lines.append(("gave", ", ".join(map(_form, output))))
+        lines.append(("gave", judge.describe(question, output)))
     lines.append(("result", verdict.message))
     if errors and errors[verdict.call] is not None and output.kind != "FormError":
         lines.append(("where", own_lines(errors[verdict.call])))
     if printed:
         lines.append(("printed", printed[verdict.call].rstrip()[:2000]))
-    if verdict.mistake:
-        lines.append(("hint", verdict.mistake.more if again else verdict.mistake.hint))
-    elif not isinstance(output, judge.Raised):
-        lines.append(("hint", f"It is none of the usual mistakes. Where to start: {question.hint}"))
-    return Feedback(question, "wrong", [(word, text) for word, text in lines if text])
+    lines += hints(question, expectation, outputs, verdict, step)
+    return Feedback(question, "wrong", [(word, text) for word, text in (*lines, *notes) if text])
+
+
+def hints(question, expectation, outputs, verdict, step=0):
+    """What helps with a wrong answer: pairs of a word and a text.
+
+    Args:
+        question: The `Question`.
+        expectation: Of `judge.expected`.
+        outputs: One entry per call.
+        verdict: Of `judge.verdict`.
+        step: 0 for the first hint, 1 for the fuller one, 2 for a worked example besides.
+    """
+    lines = []
+    if verdict.mistakes:
+        several = len(verdict.mistakes) > 1
+        for mistake in verdict.mistakes:
+            lines.append(("hint" if not several else "one of 2", mistake.more if step else mistake.hint))
+    else:
+        output = outputs[verdict.call]
+        if isinstance(output, judge.Raised) and output.kind != "FormError":
+            lines.append(("clue", exceptions.explain(output)))
+        lines += [
+            ("clue", text) for text in diagnosis.findings(question, expectation, outputs, verdict.wrong)
+        ]
+        lines.append(("hint", (question.more or question.hint) if step else question.hint))
+    if step > 1 and question.example:
+        lines.append(("example", example(question)))
+    return [(word, text) for word, text in lines if text]
+
+
+def example(question):
+    """A small call and its right result, as text."""
+    packed, error = judge.outcome(question.reference, question.example, question.returns)
+    if error:
+        raise RuntimeError(f"The example of {question.id} failed. {packed}")
+    given = ", ".join(
+        f"{name}={literal(value)}" for name, value in zip(question.arguments, question.example, strict=False)
+    )
+    results = []
+    for _, form, value in judge.parts(question, packed):
+        if form == "ragged":
+            results.append([row.tolist() for row in judge.rows(*value)])
+        else:
+            results.append(value if form == "array" else value.tolist())
+    result = ", ".join(map(literal, results))
+    return f"{question.function}({given})\nis {result if len(results) == 1 else f'({result})'}"
+
+
+def literal(value):
+    """A value as a learner would type it, floats to four digits."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"np.array({literal(value.tolist())})"
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item()
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(literal, value)) + (
+            "," if isinstance(value, tuple) and len(value) == 1 else ""
+        )
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    if isinstance(value, float):
+        return (
+            f"{value:.4g}"
+            if np.isfinite(value)
+            else {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(value)]
+        )
+    return repr(value)
 
 
 def call_text(question, index, arguments):
     """A call as a reader sees it: small arguments in full, arrays by shape and dtype; how to repeat it."""
-    names = question.signature.partition("(")[2].rstrip(")").split(",")
     shown = []
-    for name, value in zip(names, arguments, strict=False):
-        name = name.partition("=")[0].strip()
+    for name, value in zip(question.arguments, arguments, strict=False):
         if isinstance(value, np.ndarray):
-            text = f"{name}: {_form(value)}"
+            text = f"{name}: {value.dtype} array of shape {value.shape}"
             if value.size <= 12:
                 text += " " + np.array2string(value, precision=4, separator=", ")
         else:
@@ -196,12 +277,6 @@ def own_lines(error):
     return "\n".join(f"line {frame.lineno}: {frame.line}" for frame in own)
 
 
-def _form(array):
-    if array.dtype.kind == "U":
-        return "text" if array.ndim == 0 else f"{array.size} texts"
-    return f"{array.dtype} array of shape {array.shape}" if array.ndim else f"a number, {array.item()}"
-
-
 def _display(feedback):
     try:
         from IPython import get_ipython
@@ -216,7 +291,8 @@ def _display(feedback):
 
 # What is done
 
-ENTRY = ("right", "tries", "mistake", "answer", "fuller")
+ENTRY = ("right", "tries", "mistake", "answer", "step")
+GENERAL = "?"  # Stands for a mistake that is not known.
 
 
 def progress_file():
@@ -230,7 +306,7 @@ def progress():
 
     Returns:
         Dict of dicts: `right`, whether it ever was; `tries`; the last try's `mistake` and a digest of its
-        `answer`, each a str or None; and whether the `fuller` hint was given.
+        `answer`, each a str or None; and which `step` of its hints was given last, an int or None.
 
     Raises:
         ValueError: If the file does not hold that; the message says what to do.
@@ -240,13 +316,13 @@ def progress():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: {key: entry[key] for key in ENTRY} for name, entry in found.items()}
+        return {name: {key: entry.get(key) for key in ENTRY} for name, entry in found.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a record of progress. Move it away and check again.") from error
 
 
 def record(question_id, status, mistake=None, digest=None):
-    """Notes a try; returns whether the fuller hint is due: for the same mistake in a changed answer.
+    """Notes a try; returns which hint is due: 0, and one more for each changed answer with the same mistake.
 
     Progress is a convenience: where it cannot be kept, one line says so and the check goes on.
     """
@@ -256,20 +332,20 @@ def record(question_id, status, mistake=None, digest=None):
             entry = known.get(question_id, dict.fromkeys(ENTRY))
             unchanged = digest is not None and digest == entry["answer"]
             again = mistake is not None and entry["mistake"] == mistake
-            fuller = again and (entry["fuller"] or not unchanged)
+            step = ((entry["step"] or 0) + (not unchanged)) if again else 0
             known[question_id] = {
                 "right": bool(entry["right"]) or status == "right",  # What was once right stays done.
                 "tries": (entry["tries"] or 0) + (not unchanged),
                 "mistake": mistake,
                 "answer": digest,
-                "fuller": fuller,
+                "step": step,
             }
             with runtime.atomic_write(progress_file()) as temporary:
                 temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         print(f"(Progress could not be kept: {error})")
-        return False
-    return fuller
+        return 0
+    return step
 
 
 @contextlib.contextmanager
@@ -303,36 +379,50 @@ def check_notebook(path, sandbox):
     Raises:
         ValueError: If it is not an exercise.
     """
+    from course_lib.grading import answers
     from course_lib.grading import sandbox as sandboxes
-    from course_lib.grading import submissions
 
-    answers = submissions.read_answers(pathlib.Path(path).read_bytes())
+    found = answers.read_answers(pathlib.Path(path).read_bytes())
     asked = [
         question
         for word in questions.topics()
-        if any(name.startswith(f"{word}-") for name in (*answers.sources, *answers.malformed))
+        if any(name.startswith(f"{word}-") for name in (*found.sources, *found.malformed))
         for question in questions.topic(word)
     ]
     if not asked:
-        raise ValueError(f"{path} holds no answer cell of this course. Is it one of exercises/?")
+        raise ValueError(f"{path} holds no answer of this course. Is it one of exercises/?")
     tasks = [
         sandboxes.Task(
             question.function,
-            answers.sources.get(question.grade_id),
+            found.sources.get(question.grade_id),
             expected(question.id).calls,
             question.returns,
             question.seconds,
         )
         for question in asked
     ]
-    found = []
-    for question, outcome in zip(asked, sandbox.run(tasks), strict=True):
-        if reason := answers.malformed.get(question.grade_id):
-            found.append(Feedback(question, "wrong", [("result", reason)]))
+    marked = []
+    for question, outcome in zip(asked, sandbox.run(tasks, found.cells(asked)), strict=True):
+        if reason := found.malformed.get(question.grade_id):
+            marked.append(Feedback(question, "wrong", [("result", reason)]))
         elif outcome.status == "answered":
-            digest = hashlib.sha256(answers.sources[question.grade_id].encode()).hexdigest()
-            found.append(explain(question, expected(question.id), outcome.outputs, digest))
+            digest = hashlib.sha256(found.sources[question.grade_id].encode()).hexdigest()
+            marked.append(explain(question, expected(question.id), outcome.outputs, digest))
+        elif outcome.status == "not attempted" and question.grade_id not in found.sources:
+            missing = f"The answer's cell is missing. `course reset {path}` brings it back; yours is kept."
+            marked.append(Feedback(question, "not attempted", [("to do", missing)]))
         else:
-            word = "to do" if outcome.status == "not attempted" else "result"
-            found.append(Feedback(question, outcome.status, [(word, outcome.message)]))
-    return found
+            marked.append(failed(question, outcome))
+    return marked
+
+
+def failed(question, outcome):
+    """The `Feedback` for an answer that returned nothing: it raised, or was ended."""
+    if outcome.status == "not attempted":
+        return Feedback(question, outcome.status, [("to do", outcome.message)])
+    lines = [
+        ("result", outcome.message),
+        ("clue", exceptions.explain_text(outcome.message)),
+        ("hint", question.hint),
+    ]
+    return Feedback(question, outcome.status, [(word, text) for word, text in lines if text])

@@ -22,7 +22,9 @@ import numpy as np
 
 from course_lib import questions, runtime
 from course_lib.grading import (
+    answers,
     certificate,
+    feedback,
     handback,
     judge,
     late,
@@ -373,7 +375,7 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         if not runs:
             return results
         # Of all submissions, not of those that are left: a run that was resumed gives the same results.
-        frameworks = any(submissions.use_frameworks(s.answers) for s in found if s.answers)
+        frameworks = any(answers.use_frameworks(s.answers) for s in found if s.answers)
         start = functools.partial(_open_sandbox, trust, frameworks)
         pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
         # While the sandboxes start: the references, too, may have to import TensorFlow.
@@ -382,7 +384,8 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
         for submission in runs:
             asked = [q for q in lessons[submission.lesson] if _usable(q, submission)]
             if lessons[submission.lesson]:
-                waiting.put((submission, [graders[q.id].task(submission, only) for q in asked]))
+                tasks = [graders[q.id].task(submission, only) for q in asked]
+                waiting.put((submission, tasks, submission.answers.cells(asked)))
                 count += 1
             else:
                 why = f"No question of its lesson, {submission.lesson!r}, is to be graded."
@@ -464,29 +467,27 @@ class _Grader:
     def mark(self, outcome):
         """What is said of an answer, as a dict with the keys of a mark."""
         if outcome.status != "answered":
-            return {
-                "status": "wrong" if outcome.status == "malformed" else outcome.status,
-                "message": outcome.message,
-            }
+            status = "wrong" if outcome.status == "malformed" else outcome.status
+            told = [] if status == "not attempted" else feedback.failed(self.question, outcome).lines[1:]
+            return {"status": status, "message": outcome.message, "hint": _told(told)}
+        calls = len(outcome.outputs)
         with np.errstate(all="ignore"):
             verdict = judge.verdict(self.question, self.expected, outcome.outputs)
-            right = self.right(outcome.outputs) if verdict.status != "right" else len(outcome.outputs)
-        said = {"status": verdict.status, "message": verdict.message, "calls_right": right}
-        if verdict.call is not None:
-            several = len(outcome.outputs) > 1
-            said["message"] = f"Call {verdict.call + 1}: " * several + verdict.message
-            said["call"] = handback.call_text(self.question, self.expected.calls[verdict.call])
-        if verdict.mistake:
-            said |= {"mistake": verdict.mistake.name, "hint": verdict.mistake.hint}
-        return said
+            if verdict.status == "right":
+                return {"status": "right", "message": " ".join(verdict.notes), "calls_right": calls}
+            told = feedback.hints(self.question, self.expected, outcome.outputs, verdict)
+        return {
+            "status": "wrong",
+            "message": f"Call {verdict.call + 1}: " * (calls > 1) + verdict.message,
+            "mistake": "+".join(each.name for each in verdict.mistakes) or None,
+            "hint": _told(told),
+            "call": handback.call_text(self.question, self.expected.calls[verdict.call]),
+            "calls_right": calls - len(verdict.wrong),
+        }
 
-    def right(self, outputs):
-        """How many calls are right."""
-        calls = zip(self.expected.calls, self.expected.outputs, outputs, strict=True)
-        return sum(
-            judge.verdict(self.question, judge.Expected([call], [right], []), [got]).status == "right"
-            for call, right, got in calls
-        )
+
+def _told(lines):
+    return "\n".join(text for _, text in lines) or None
 
 
 def _marks(submission, asked, graders, outcomes, only):
@@ -540,7 +541,7 @@ def _marks(submission, asked, graders, outcomes, only):
                 "message": _plain(said["message"]),
                 "mistake": said.get("mistake"),
                 "hint": said.get("hint"),
-                "start": question.hint if status in ("wrong", "crashed", "not attempted") else None,
+                "start": question.hint if status == "not attempted" else None,
                 "call": said.get("call"),
                 "calls": len(graders[question.id].expected.calls),
                 "calls_right": said.get("calls_right", 0),
@@ -616,9 +617,9 @@ class _Pool:
                         entry = self.waiting.get()
                         if entry is None or self.ended.is_set():
                             return
-                        submission, tasks = entry
+                        submission, tasks, own = entry
                         try:
-                            outcomes = box.run(tasks) if tasks else []
+                            outcomes = box.run(tasks, own) if tasks else []
                             if len(outcomes) != len(tasks):
                                 raise ValueError("the sandbox lost an answer")
                         except Exception as error:  # Never the learner's fault, and not the others' either.

@@ -21,6 +21,7 @@ _SAID = {
     "forbidden": "it did what an answer may not do",
     "grader error": "the grader failed, which is not your fault: ask your instructor",
 }
+_WORDS = {"right": "note", "not attempted": "to do"}  # What a message is called.
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -37,7 +38,7 @@ section {{ border-left: 4px solid #b35806; padding: 0.1rem 0 0.1rem 1rem; margin
 .state {{ font-weight: bold; color: #b35806; }}
 dl {{ display: grid; grid-template-columns: 8rem 1fr; gap: 0.2rem 1rem; margin: 0.5rem 0; }}
 dt {{ color: #555; }}
-dd {{ margin: 0; overflow-wrap: anywhere; }}
+dd {{ margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }}
 pre {{ background: #f4f4f4; padding: 0.6rem 0.8rem; margin: 0.5rem 0; overflow-x: auto; }}
 pre, .code {{ font: 0.85rem/1.4 ui-monospace, monospace; white-space: pre-wrap; }}
 {states}
@@ -102,15 +103,15 @@ def _question(row, number, mark):
     ]
     said = [
         ("the call", mark["call"], True),
-        ("to do" if status == "not attempted" else "what happened", mark["message"], False),
+        (_WORDS.get(status, "what happened"), mark["message"], False),
         ("calls right", f"{mark['calls_right']} of {mark['calls']}" if status == "wrong" else "", False),
         ("hint", mark["hint"], False),
-        ("where to start", None if mark["hint"] else mark["start"], False),
+        ("where to start", mark["start"], False),
         ("your instructor", row.question_comments.get(mark["id"]), False),
     ]
     shown = []
     for word, text, code in said:
-        if text and not (status == "right" and word == "what happened"):
+        if text:
             kind = ' class="code"' if code else ""
             shown.append(f"<dt>{word}</dt><dd{kind}>{_text(text)}</dd>")
     lines.append(f"<dl>{''.join(shown)}</dl>" if shown else "")
@@ -124,10 +125,8 @@ def _question(row, number, mark):
 
 def call_text(question, arguments):
     """A call as a reader sees it: the function, and each argument; large arrays by shape and dtype."""
-    names = question.signature.partition("(")[2].rstrip(")").split(",")
     lines = [question.signature]
-    for name, value in zip(names, arguments, strict=False):
-        name = name.partition("=")[0].strip()
+    for name, value in zip(question.arguments, arguments, strict=False):
         if isinstance(value, np.ndarray):
             text = f"{name}: {value.dtype} array of shape {value.shape}"
             if value.size <= 12:

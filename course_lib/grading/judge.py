@@ -4,14 +4,27 @@ Only packed outputs are compared: lists of plain arrays, as `worker.pack` makes 
 answer's own runs here.
 """
 
+import contextlib
 import copy
 import dataclasses
 import functools
 
 import numpy as np
 
-from course_lib.grading import worker
+from course_lib.grading import cells, worker
 from course_lib.questions import Mistake
+
+SHOWN = 20  # Sequences and numbers of a list that a message shows.
+
+
+class Returned(list):
+    """What a call returned: a list of arrays.
+
+    Attributes:
+        changed: Indices of the arguments that the call changed in place.
+    """
+
+    changed = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +47,27 @@ class Raised:
 
 
 @dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to make a mistake.
+
+    Attributes:
+        outputs: One entry per call, as `outcomes` returns them.
+        shows: Indices of the calls in which it goes wrong.
+    """
+
+    outputs: list
+    shows: frozenset
+
+
+@dataclasses.dataclass(frozen=True)
 class Expected:
-    """What the reference and each mistake give on a list of calls; made once and used for many answers."""
+    """What the reference and each mistake give on a list of calls; made once and used for many answers.
+
+    Attributes:
+        calls: List of argument tuples.
+        outputs: The right outputs, one list of arrays per call.
+        mistakes: Pairs of a `Mistake` and its `Variant`s; none for one that is recognised by a function.
+    """
 
     calls: list
     outputs: list
@@ -50,13 +82,22 @@ class Verdict:
         status: `"right"` or `"wrong"`.
         call: Index of the first call that went wrong, or None.
         message: What was wrong with it, in a sentence; empty if right.
-        mistake: The usual mistake that gives the same outputs, or None.
+        mistakes: The usual mistake that explains all that went wrong, or the two that do so together.
+        wrong: Indices of all calls that went wrong.
+        notes: What a right answer should know of, in sentences.
     """
 
     status: str
     call: int | None = None
     message: str = ""
-    mistake: Mistake | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    wrong: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mistake(self):
+        """The first of the mistakes, or None."""
+        return self.mistakes[0] if self.mistakes else None
 
 
 def outcomes(function, calls, forms):
@@ -68,7 +109,7 @@ def outcomes(function, calls, forms):
         forms: As `Question.returns`.
 
     Returns:
-        One entry per call: a list of arrays, or `Raised`.
+        One entry per call: `Returned` or `Raised`.
     """
     return [outcome(function, arguments, forms)[0] for arguments in calls]
 
@@ -77,14 +118,18 @@ def outcome(function, arguments, forms):
     """Makes one call, with copies of the arguments.
 
     Returns:
-        `(packed, None)`, or a `Raised` and the exception.
+        `(Returned, None)`, or a `Raised` and the exception.
     """
+    given = copy.deepcopy(tuple(arguments))
     try:
-        return worker.pack(function(*copy.deepcopy(arguments)), forms), None
+        with cells.no_input():
+            packed = Returned(worker.pack(function(*given), forms))
     except worker.FormError as error:
         return Raised("FormError", str(error)), error
     except Exception as error:
         return Raised(type(error).__name__, str(error)), error
+    packed.changed = cells.changed(arguments, given)
+    return packed, None
 
 
 def expected(question, calls):
@@ -97,10 +142,16 @@ def expected(question, calls):
     for outcome in right:
         if isinstance(outcome, Raised):
             raise RuntimeError(f"The reference of {question.id} failed. {outcome}")
-    mistakes = [
-        (mistake, None if mistake.recognise else outcomes(mistake.answer, calls, question.returns))
-        for mistake in question.mistakes
-    ]
+    mistakes = []
+    for mistake in question.mistakes:
+        variants = []
+        for answer in () if mistake.recognise else mistake.answers:
+            outputs = outcomes(answer, calls, question.returns)
+            shows = [
+                i for i, each in enumerate(zip(calls, right, outputs, strict=True)) if _wrong(question, *each)
+            ]
+            variants.append(Variant(outputs, frozenset(shows)))
+        mistakes.append((mistake, variants))
     return Expected(calls, right, mistakes)
 
 
@@ -115,42 +166,67 @@ def verdict(question, expectation, outputs):
     Returns:
         A `Verdict`.
     """
-    for index, (arguments, right, got) in enumerate(
-        zip(expectation.calls, expectation.outputs, outputs, strict=True)
-    ):
-        wrong = _compare(question, arguments, right, got)
-        if wrong:
-            return Verdict("wrong", index, wrong, _mistake(question, expectation, outputs))
-    return Verdict("right")
+    calls = zip(expectation.calls, expectation.outputs, outputs, strict=True)
+    messages = {i: message for i, each in enumerate(calls) if (message := _wrong(question, *each))}
+    changed = _changed(question, outputs)
+    if messages:
+        first = min(messages)
+        mistakes = _mistakes(question, expectation, outputs, frozenset(messages))
+        return Verdict("wrong", first, messages[first], mistakes, tuple(messages), changed)
+    if changed and question.keeps_inputs:
+        calls = [i for i, output in enumerate(outputs) if getattr(output, "changed", ())]
+        return Verdict("wrong", calls[0], changed[0], (), tuple(calls))
+    return Verdict("right", notes=changed)
 
 
-def _compare(question, arguments, right, got):
+def _changed(question, outputs):
+    """A sentence on the arguments that were changed in place, in a tuple, or none."""
+    places = {place for output in outputs for place in getattr(output, "changed", ())}
+    names = [f"`{name}`" for place, name in enumerate(question.arguments) if place in places]
+    if not names:
+        return ()
+    what = "an input" if len(names) == 1 else "inputs"
+    return (
+        f"The function changes {' and '.join(names)}, {what} that its caller may still need: work on a copy.",
+    )
+
+
+def _wrong(question, arguments, right, got):
     """None if one call's outputs are right, else what is wrong with them."""
     if isinstance(got, Raised):
         return got.message if got.kind == "FormError" else str(got)
-    if question.judge:
-        return _shapes(question, right, got) or question.judge(arguments, got)
-    return _shapes(question, right, got) or _values(question, right, got)
+    return (
+        _shapes(question, right, got)
+        or (question.judge(arguments, got) if question.judge else _values(question, right, got))
+        or _dtypes(question, right, got)
+    )
 
 
 def _shapes(question, right, got):
     if len(right) != len(got):
         return f"{len(right)} arrays were expected. Received: {len(got)}"
-    for name, one, other in zip(_names(question), right, got, strict=True):
+    for name, form, one, other in parts(question, right, got):
+        if form == "ragged":
+            if len(one[1]) != len(other[1]):
+                return f"{name} must hold {len(one[1])} sequences. Received: {len(other[1])}"
+            continue
         if (one.dtype.kind == "U") != (other.dtype.kind == "U"):
             return f"{name} must be {'text' if one.dtype.kind == 'U' else 'numbers'}"
-        if one.shape != other.shape and not name.endswith("lengths"):
-            if name.endswith("numbers"):
-                continue  # The lengths, which come next, say it better.
-            return f"{name} must have the shape {one.shape}. Received: {other.shape}"
-        if name.endswith("lengths") and (one.shape != other.shape or (one != other).any()):
-            return f"{name} of the sequences must be {one.tolist()}. Received: {other.tolist()}"[:500]
+        if one.shape != other.shape:
+            if form == "texts":
+                return f"{name} must hold {one.size} texts. Received: {other.size}, {_texts(other)}"
+            return f"{name} must {_shaped(one.shape)}. Received: {_shape(other.shape)}"
     return None
 
 
 def _values(question, right, got):
-    for name, one, other in zip(_names(question), right, got, strict=True):
-        same = _same(question, one, other)
+    for name, form, one, other in parts(question, right, got):
+        if form == "ragged":
+            for place, (wanted, received) in enumerate(zip(rows(*one), rows(*other), strict=True)):
+                if not np.array_equal(wanted, received):
+                    return f"{name}[{place}] must be {_sequence(wanted)}. Received: {_sequence(received)}"
+            continue
+        same = agree(question, one, other)
         if not same.all():
             place = tuple(int(i) for i in np.argwhere(~np.atleast_1d(same))[0])
             a, b = np.atleast_1d(one)[place], np.atleast_1d(other)[place]
@@ -160,12 +236,28 @@ def _values(question, right, got):
     return None
 
 
-def _same(question, one, other):
+def _dtypes(question, right, got):
+    """What is wrong with the dtypes of outputs whose values are right."""
+    asked = question.dtypes or (None,) * len(question.returns)
+    for (name, form, one, other), wanted in zip(parts(question, right, got), asked, strict=True):
+        if form != "array":
+            continue
+        if wanted is None and one.dtype.kind == "b" and other.dtype.kind != "b":
+            return (
+                f"{name} must be of booleans, True and False. Received: numbers of {other.dtype}, "
+                f"which are no "
+                "mask: as an index, 0 and 1 name places"
+            )
+        if wanted and wanted != other.dtype.name and not (wanted == "int" and other.dtype.kind in "iu"):
+            kind = "whole numbers of an integer dtype" if wanted == "int" else wanted
+            return f"{name} must be of dtype {kind}. Received: the right numbers, but as {other.dtype}"
+    return None
+
+
+def agree(question, one, other):
     """Where two arrays of one shape agree; an array of booleans."""
     if one.dtype.kind == "U":
         return np.asarray(one == other)
-    if one.dtype.kind == "b" and other.dtype.kind != "b" and not np.isin(other, (0, 1)).all():
-        return np.asarray(one.astype("int8") == other)
     with np.errstate(all="ignore"):
         return np.isclose(
             other.astype("float64"),
@@ -176,41 +268,154 @@ def _same(question, one, other):
         )
 
 
-def _mistake(question, expectation, outputs):
-    """The first usual mistake that explains every call."""
-    for mistake, wrong in expectation.mistakes:
-        if mistake.recognise:
-            packed = zip(expectation.calls, outputs, strict=True)
-            if all(isinstance(o, list) and mistake.recognise(a, o) for a, o in packed):
-                return mistake
-        elif all(
-            _alike(question, *pair, arguments)
-            for *pair, arguments in zip(wrong, outputs, expectation.calls, strict=True)
-        ):
-            return mistake
-    return None
+def _mistakes(question, expectation, outputs, wrong):
+    """The mistake that explains all calls that went wrong, or the two that do so together; a tuple.
+
+    A mistake explains a call if both end alike. It may show in calls that the answer has right, because
+    people guard against a case and are wrong in all others; the fewer of these the better. Two mistakes
+    explain an answer if each accounts for the calls in which it alone shows: what both together give is not
+    known.
+    """
+    if question.judge:
+        return _recognised(question, expectation, outputs, wrong)
+    firm = {i for i in wrong if not isinstance(outputs[i], Raised)}
+    known = []
+    for order, (mistake, variants) in enumerate(expectation.mistakes):
+        for variant in variants:
+            alike = {
+                i for i in wrong if i in variant.shows and _alike(question, variant.outputs[i], outputs[i])
+            }
+            if alike:
+                known.append((order, mistake, variant, alike))
+    whole = [
+        (len(variant.shows - wrong), order, mistake)
+        for order, mistake, variant, alike in known
+        if alike == wrong and (variant.shows == wrong or (firm and len(variant.shows - wrong) <= len(wrong)))
+    ]
+    if whole:
+        return (min(whole, key=lambda each: each[:2])[2],)
+    for i, (_, mistake, one, by_one) in enumerate(known):
+        for _, another, other, by_other in known[i + 1 :]:
+            if mistake is another or one.shows | other.shows != wrong:
+                continue
+            only_one, only_other = one.shows - other.shows, other.shows - one.shows
+            if only_one & firm and only_other & firm and only_one <= by_one and only_other <= by_other:
+                return mistake, another
+    return ()
 
 
-def _alike(question, one, other, arguments):
+def _recognised(question, expectation, outputs, wrong):
+    """The first mistake whose own function recognises all calls, or else all that went wrong."""
+    for indices in (range(len(outputs)), wrong):
+        for mistake, _ in expectation.mistakes:
+            if all(
+                _recognise(mistake, expectation.calls[i], expectation.outputs[i], outputs[i]) for i in indices
+            ):
+                return (mistake,)
+    return ()
+
+
+def _recognise(mistake, arguments, right, got):
+    """Whether a mistake's own function knows a call; it is not asked for what is far too large."""
+    if not mistake.recognise or isinstance(got, Raised) or len(got) != len(right):
+        return False
+    known = [*right, *(argument for argument in arguments if isinstance(argument, np.ndarray))]
+    largest = 16 + 4 * max((size for array in known for size in array.shape), default=0)
+    if any(size > largest for array in got for size in array.shape):
+        return False
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):
+        return bool(mistake.recognise(arguments, got))
+    return False
+
+
+def _alike(question, one, other):
     """Whether a call ended the same way for a mistake and an answer."""
     if isinstance(one, Raised) or isinstance(other, Raised):
         return isinstance(one, Raised) and isinstance(other, Raised) and one.kind == other.kind
-    plain = dataclasses.replace(question, judge=None)
-    return _compare(plain, arguments, one, other) is None
+    return _shapes(question, one, other) is None and _values(question, one, other) is None
+
+
+def parts(question, *packed):
+    """The returned values of several packed outputs, side by side.
+
+    Yields:
+        Name for messages, form, and of each of the outputs the array; of the form `"ragged"` the pair of
+        numbers and lengths.
+    """
+    place = 0
+    for name, form in zip(_names(question), question.returns, strict=True):
+        if form == "ragged":
+            yield (name, form, *((arrays[place], arrays[place + 1]) for arrays in packed))
+        else:
+            yield (name, form, *(arrays[place] for arrays in packed))
+        place += 1 + (form == "ragged")
+
+
+def rows(numbers, lengths):
+    """The sequences that were packed as numbers and lengths, one after the other."""
+    start = 0
+    for length in lengths:
+        yield numbers[start : start + length]
+        start += length
 
 
 @functools.cache
 def _names(question):
-    """How the packed arrays of a question are called in messages."""
-    several = len(question.returns) > 1
-    names = []
-    for index, form in enumerate(question.returns):
-        base = f"output {index + 1}" if several else "the output"
-        names += [f"{base}: the numbers", f"{base}: the lengths"] if form == "ragged" else [base]
-    return names
+    """How the returned values of a question are called in messages."""
+    count = len(question.returns)
+    if question.names:
+        return [f"`{name}`" for name in question.names]
+    if count == 1:
+        return ["the output"]
+    words = ("first", "second", "third", "fourth", "fifth", "sixth")
+    return [f"the {words[i]} of the {count} returned values" for i in range(count)]
+
+
+def _shaped(shape):
+    return "be a single number" if shape == () else f"have the shape {shape}"
+
+
+def _shape(shape):
+    return "a single number" if shape == () else f"{shape}"
 
 
 def _show(value):
     if value.dtype.kind == "U":
         return repr(str(value))[:200]
     return str(value.item()) if value.dtype.kind in "bi" else f"{value.item():.6g}"
+
+
+def _sequence(numbers):
+    """A sequence of integers, cut if it is long."""
+    text = ", ".join(map(str, numbers[:SHOWN].tolist()))
+    return f"[{text}{', ...' if len(numbers) > SHOWN else ''}]"
+
+
+def _texts(array):
+    return repr([str(text)[:60] for text in np.atleast_1d(array)[:SHOWN]])[:300]
+
+
+def describe(question, packed):
+    """What a call gave, for people: single texts and short lists in full, arrays by dtype and shape."""
+    said = []
+    for _, form, value in parts(question, packed):
+        if form == "ragged":
+            shown = [_sequence(row) for row in rows(value[0], value[1][:SHOWN])]
+            said.append(f"[{', '.join(shown)}{', ...' if len(value[1]) > SHOWN else ''}]"[:500])
+        elif form == "text":
+            said.append(repr(str(value))[:300])
+        elif form == "texts":
+            said.append(_texts(value))
+        elif value.ndim == 0:
+            said.append(f"the number {_show(value[()])}")
+        elif value.size <= 12:
+            said.append(f"{_array(value)} {np.array2string(value, precision=4, separator=', ')}")
+        else:
+            said.append(_array(value))
+    if len(said) == 1:
+        return said[0]
+    return "\n".join(f"{name}: {text}" for name, text in zip(_names(question), said, strict=True))
+
+
+def _array(array):
+    return f"{array.dtype} array of shape {array.shape}"

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import pickle
-import re
 import select
 import shutil
 import signal
@@ -21,9 +20,7 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
-from course_lib.grading import confine, worker
+from course_lib.grading import confine, frames, worker
 from course_lib.grading.judge import Raised
 
 MIB = 1 << 20
@@ -146,12 +143,14 @@ class Sandbox:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._process = None
 
-    def run(self, tasks):
+    def run(self, tasks, own=()):
         """Runs the answers of one submission, in order.
 
         Args:
             tasks: List of `Task`. A later one may use what an earlier cell defined. After an answer that
                 killed its process, a new one goes on with the next task; earlier cells are executed again.
+            own: The submission's other cells, pairs of a place among the tasks and a source. Of these,
+                answers get what they use, see `cells`.
 
         Returns:
             List of `Outcome`, one per task.
@@ -159,7 +158,7 @@ class Sandbox:
         Raises:
             SandboxError: If the grader itself failed, twice in a row.
         """
-        submission = _Submission(tasks)
+        submission = _Submission(tasks, own)
         failed = False
         while submission.pending:
             try:
@@ -260,7 +259,7 @@ class Sandbox:
             finally:
                 os.close(request_end)
                 os.close(results_end)
-            reader = _Reader(results, self.limits)
+            reader = frames.Reader(results, self.limits)
             ended_by = None
             try:
                 reader.deadline = time.monotonic() + 30
@@ -268,7 +267,7 @@ class Sandbox:
                 reader.frame(worker.READY)
                 submission.ready = True
                 submission.read(reader)
-            except (_EndedError, _LateError, _MalformedError) as error:
+            except (frames.EndedError, frames.LateError, frames.MalformedError) as error:
                 ended_by = error
             # One that has finished is removed while its answers are judged.
             end = self._order({"do": "end"}, wait=ended_by is not None)
@@ -282,23 +281,11 @@ class _GraderError(Exception):
     """A failure that is not the submission's; the first one leads to a new warm process and another try."""
 
 
-class _EndedError(Exception):
-    """The child closed its end of the pipe."""
-
-
-class _LateError(Exception):
-    """A task's time is over."""
-
-
-class _MalformedError(Exception):
-    """The child sent what no honest child sends."""
-
-
 class _Submission:
     """The tasks of a submission and what became of them, over the lives of all its children."""
 
-    def __init__(self, tasks):
-        self.tasks = list(tasks)
+    def __init__(self, tasks, own):
+        self.tasks, self.own = list(tasks), list(own)
         self.outcomes = [
             Outcome("not attempted", [], "The answer cell is missing", 0.0) if task.source is None else None
             for task in self.tasks
@@ -323,12 +310,14 @@ class _Submission:
             {
                 "name": self.tasks[index].name,
                 "source": self.tasks[index].source,
+                "place": index,
                 "calls": [] if again else [pickle.dumps(tuple(call)) for call in self.tasks[index].calls],
                 "forms": tuple(self.tasks[index].forms),
             }
             for index, again in self.plan
         ]
-        return pickle.dumps(entries)
+        asked = [task.name for task in self.tasks]
+        return pickle.dumps({"entries": entries, "own": self.own, "asked": asked})
 
     def processor_time(self):
         """Limit of processor seconds: a second line, for a grader that is stuck. The clock is what counts."""
@@ -347,7 +336,7 @@ class _Submission:
             if number == worker.FAILED:
                 raised = reader.raised()
             elif number not in (worker.DEFINED, worker.UNDEFINED):
-                raise _MalformedError(f"a cell's frame with the number {number}")
+                raise frames.MalformedError(f"a cell's frame with the number {number}")
             if self.again:
                 self.repetition -= time.monotonic() - self.began
             elif number == worker.FAILED:
@@ -369,7 +358,7 @@ class _Submission:
 
     def _settle(self, status, message, outputs):
         seconds = time.monotonic() - self.began
-        self.outcomes[self.index] = Outcome(status, outputs, _line(message), seconds)
+        self.outcomes[self.index] = Outcome(status, outputs, frames.one_line(message), seconds)
 
     def settle_end(self, error, end):
         """Settles the task, or the repeated cell, at which a child was ended or ended itself."""
@@ -377,126 +366,13 @@ class _Submission:
         if self.again:
             self.repetition -= time.monotonic() - self.began
             return
-        if isinstance(error, _LateError):
+        if isinstance(error, frames.LateError):
             status, message = "timed out", f"It took longer than {self.tasks[self.index].seconds:g} s"
-        elif isinstance(error, _MalformedError):
+        elif isinstance(error, frames.MalformedError):
             status, message = "malformed", f"It sent what is not an answer: {error}"
         else:
             status, message = _death(end)
         self._settle(status, message, [])
-
-
-class _Reader:
-    """Reads what a child sent, with a deadline; accepts only frames and arrays as an honest one sends."""
-
-    HEADER = re.compile(
-        rb"\{'descr': '([<>|=][biufU]\d{1,9})', 'fortran_order': False, "
-        rb"'shape': (\(\)|\(\d{1,12},\)|\(\d{1,12}(?:, \d{1,12}){1,31}\)), \} *\n"
-    )
-
-    def __init__(self, file, limits):
-        self.file = file
-        self.deadline = 0.0
-        self.call_limit = limits.output
-        self.left = 4 * limits.output
-        self.buffer = bytearray()
-        self.poll = select.poll()
-        self.poll.register(file, select.POLLIN)
-
-    def take(self, count):
-        """The next bytes, exactly so many."""
-        while len(self.buffer) < count:
-            left = self.deadline - time.monotonic()
-            if left <= 0 or not self.poll.poll(math.ceil(left * 1000)):
-                raise _LateError
-            part = os.read(self.file, min(MIB, max(65536, count - len(self.buffer))))
-            if not part:
-                raise _EndedError
-            self.buffer += part
-        data = bytes(memoryview(self.buffer)[:count])
-        del self.buffer[:count]
-        return data
-
-    def frame(self, *kinds):
-        """The next frame's number and length, or with several kinds also which one it is."""
-        magic, kind, number, length = worker.FRAME.unpack(self.take(worker.FRAME.size))
-        if magic != worker.MAGIC or kind not in kinds:
-            raise _MalformedError("a frame that does not fit here")
-        if kind != worker.ARRAY and length:
-            raise _MalformedError("a frame with a length that it cannot have")
-        return (number, length) if len(kinds) == 1 else (kind, number)
-
-    def call(self, forms):
-        """One call's outputs: a list of arrays, or `Raised`."""
-        kind, number = self.frame(worker.VALUE, worker.RAISED)
-        if kind == worker.RAISED:
-            return self.raised()
-        if number != sum(2 if form == "ragged" else 1 for form in forms):
-            raise _MalformedError(f"{number} arrays")
-        arrays, left = [], self.call_limit + 4096
-        for form in forms:
-            for _ in range(2 if form == "ragged" else 1):
-                arrays.append(self.array(left))
-                left -= arrays[-1].nbytes
-            _expect_form(form, arrays)
-        return arrays
-
-    def raised(self):
-        """A description of an exception: kind, message, line."""
-        kind, message, line = (self.array(4096) for _ in range(3))
-        if kind.dtype.kind != "U" or message.dtype.kind != "U" or line.dtype.kind != "i":
-            raise _MalformedError("an exception that is none")
-        if kind.ndim or message.ndim or line.ndim or not str(kind).isidentifier():
-            raise _MalformedError("an exception that is none")
-        return Raised(str(kind)[:100], _line(str(message)), max(0, int(line)))
-
-    def array(self, limit):
-        """The next array, a copy; its size is judged before it is read."""
-        _, length = self.frame(worker.ARRAY)
-        if length > min(limit, self.left):
-            raise _MalformedError(f"an array of {length} bytes")
-        self.left -= length
-        return _parse(self.take(length))
-
-
-def _parse(data):
-    """An array from the bytes of an .npy file (version 1.0, as NumPy writes it); evaluates nothing."""
-    if data[:8] != b"\x93NUMPY\x01\x00":
-        raise _MalformedError("an array in another format")
-    start = 10 + int.from_bytes(data[8:10], "little")
-    header = _Reader.HEADER.fullmatch(data[10:start])
-    if start > len(data) or header is None:
-        raise _MalformedError("an array with a header that NumPy does not write")
-    try:
-        dtype = np.dtype(header[1].decode())
-    except TypeError as error:
-        raise _MalformedError("an array of an unknown type") from error
-    shape = tuple(int(number) for number in re.findall(rb"\d+", header[2]))
-    if not dtype.isnative or dtype.itemsize == 0 or (dtype.kind != "U" and dtype.itemsize > 8):
-        raise _MalformedError("an array of an unknown type")
-    if math.prod(shape) * dtype.itemsize != len(data) - start:
-        raise _MalformedError("an array whose size is not what its header says")
-    if dtype.kind == "b":
-        return (np.frombuffer(data, "uint8", offset=start) != 0).reshape(shape)
-    if dtype.kind == "U":
-        points = np.frombuffer(data, "uint32", offset=start)
-        if ((points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))).any():
-            raise _MalformedError("text that is not Unicode")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).copy()
-
-
-def _expect_form(form, arrays):
-    """Refuses arrays that `worker.pack` does not make for a form."""
-    array = arrays[-1]
-    text = array.dtype.kind == "U"
-    if form == "ragged":
-        flat, lengths = arrays[-2:]
-        good = flat.dtype == lengths.dtype == np.int64 and flat.ndim == lengths.ndim == 1
-        good = good and (lengths >= 0).all() and (lengths <= len(flat)).all() and lengths.sum() == len(flat)
-    else:
-        good = not text if form == "array" else text and array.ndim == (form == "texts")
-    if not good:
-        raise _MalformedError(f"arrays that are not of the form {form!r}")
 
 
 def _of_raised(raised):
@@ -531,11 +407,6 @@ def _death(end):
     return "crashed", f"Its process was ended by {name}"
 
 
-def _line(text):
-    """Text as one line that can be printed anywhere."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:600]).split())[:500]
-
-
 def _send(file, data, deadline):
     """Writes a request and closes the pipe; returns None in place of the file."""
     os.set_blocking(file, False)
@@ -545,11 +416,11 @@ def _send(file, data, deadline):
     try:
         while view:
             if not poll.poll(max(0, math.ceil((deadline - time.monotonic()) * 1000))):
-                raise _LateError
+                raise frames.LateError
             with contextlib.suppress(BlockingIOError):
                 view = view[os.write(file, view) :]
     except BrokenPipeError as error:
-        raise _EndedError from error
+        raise frames.EndedError from error
     os.close(file)
 
 
@@ -569,6 +440,7 @@ def _environment(folder):
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1",
         "MALLOC_ARENA_MAX": "2",
+        "MPLBACKEND": "Agg",
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS
     }
     return keep | dict.fromkeys(one, "1") | fixed

@@ -12,7 +12,6 @@ import datetime
 import hashlib
 import io
 import itertools
-import json
 import os
 import pathlib
 import re
@@ -20,11 +19,8 @@ import stat
 
 from course_lib import questions
 from course_lib.grading import archives, identity, resubmissions
+from course_lib.grading.answers import NOTEBOOK_BYTES, Answers, Unreadable, read_answers
 
-NOTEBOOK_BYTES = 20 * 2**20
-ANSWER_CHARACTERS = 200_000
-# JSON's lists and objects: 20 MB of "[]," would become half a gigabyte of Python lists.
-BRACKETS = 1_000_000
 ARCHIVE_BYTES = 100 * 2**20  # Of a zip inside a zip.
 MEMBERS = 20_000  # Of a zip that is named on the command line and so may hold a class.
 OWN_MEMBERS = 1_000  # Of a zip found inside a folder or a zip: one learner's upload.
@@ -37,26 +33,7 @@ LEARNER_NOTEBOOKS, LEARNER_FILES, LEARNER_BYTES = 60, 20_000, 64 * 2**20
 _SKIPPED = ("__MACOSX", "__pycache__")
 
 
-class Unreadable(ValueError):  # noqa: N818 - it is a state of a submission, not an error of the grader.
-    """A submission cannot be read; the message says why, in a sentence for its author."""
-
-
 _PROBLEMS = (Unreadable, archives.MemberError)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What a notebook answers.
-
-    Attributes:
-        sources: The text of each answer's cell, by `grade_id`.
-        malformed: Why an answer cannot be used, by `grade_id`: such an answer is wrong, nothing is guessed.
-        problems: Further remarks on the notebook, in sentences.
-    """
-
-    sources: dict[str, str]
-    malformed: dict[str, str]
-    problems: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,94 +101,6 @@ def find(paths):
         shown = ", ".join(identity.printable(path) for path in paths)
         raise ValueError(f"No notebook was found in: {shown}")
     return found
-
-
-def read_answers(data):
-    """Reads the answers of a notebook: the text of its cells that have a `grade_id`, and nothing else.
-
-    Args:
-        data: The bytes of an .ipynb file.
-
-    Returns:
-        `Answers`.
-
-    Raises:
-        Unreadable: If it is not a notebook that can be read.
-    """
-    if len(data) > NOTEBOOK_BYTES:
-        raise Unreadable(
-            f"The notebook is larger than {NOTEBOOK_BYTES // 2**20} MB: clear its outputs and save it."
-        )
-    if data.count(b"[") + data.count(b"{") > BRACKETS:
-        raise Unreadable(
-            "The notebook holds more lists than any notebook needs: clear its outputs and save it."
-        )
-    problems = []
-    encoding = json.detect_encoding(data)
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        text = data.decode(encoding, "replace")
-        problems.append("Some of its characters are not valid UTF-8 and were replaced.")
-    try:
-        notebook = json.loads(text)
-    except RecursionError:
-        raise Unreadable("It is nested more deeply than any notebook is.") from None
-    except (ValueError, MemoryError) as error:
-        # Of the error itself only the kind: its text may quote megabytes.
-        raise Unreadable(
-            f"It is not a notebook: it cannot be read as JSON ({type(error).__name__})."
-        ) from None
-    if not isinstance(notebook, dict) or "nbformat" not in notebook:
-        raise Unreadable("It is JSON, but not a notebook.")
-    if notebook["nbformat"] != 4:
-        raise Unreadable("It has another notebook format than 4: open it in a current Jupyter and save it.")
-    if not isinstance(notebook.get("cells"), list):
-        raise Unreadable("It is a notebook without a list of cells.")
-    found, malformed = {}, {}
-    for cell in notebook["cells"]:
-        grade_id = _grade_id(cell)
-        if grade_id is None:
-            continue
-        if grade_id in found or grade_id in malformed:
-            found.pop(grade_id, None)
-            malformed[grade_id] = f"Several cells have the id {grade_id!r}: keep one of them."
-            continue
-        try:
-            found[grade_id] = _source(cell)
-        except Unreadable as error:
-            malformed[grade_id] = str(error)
-    return Answers(found, malformed, problems)
-
-
-def use_frameworks(answers):
-    """Whether an answer names TensorFlow or Keras: its sandbox must import them, which takes ten seconds."""
-    asked = {question.grade_id for word in questions.topics() for question in questions.topic(word)}
-    texts = [text for name, text in answers.sources.items() if name in asked]
-    return any(re.search(r"keras|tensorflow|\btf\b", text) for text in texts)
-
-
-def _grade_id(cell):
-    """The id that nbgrader gave a cell, or None."""
-    for key in ("metadata", "nbgrader", "grade_id"):
-        if not isinstance(cell, dict):
-            return None
-        cell = cell.get(key)
-    return cell if isinstance(cell, str) and re.fullmatch(r"[\w-]{1,100}", cell, re.ASCII) else None
-
-
-def _source(cell):
-    """The text of a cell."""
-    if cell.get("cell_type") != "code":
-        raise Unreadable("The answer's cell is not a code cell.")
-    source = cell.get("source")
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str):
-        raise Unreadable("The answer's cell does not hold text.")
-    if len(source) > ANSWER_CHARACTERS:
-        raise Unreadable(f"The answer is longer than {ANSWER_CHARACTERS:,} characters.")
-    return source.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair, UTF-8 cannot.
 
 
 def _lesson(answers, names):

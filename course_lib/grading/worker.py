@@ -1,7 +1,8 @@
 """The program that runs answers: a warm process that imports everything once and forks for each submission.
 
 Standalone: `sandbox.py` starts this file with a clean environment, and it imports nothing of `course_lib`,
-which its children can neither import nor read. Two lines lead to the parent:
+which its children can neither import nor read, but for `cells.py` and `confine.py`, by their paths. Two lines
+lead to the parent:
 
 - A socket, between the parent and the warm process only. It carries orders and short replies as JSON. The
   warm process never reads a submission, so that no child inherits another's.
@@ -11,6 +12,7 @@ which its children can neither import nor read. Two lines lead to the parent:
 Only `pack` and `FormError` are for other modules.
 """
 
+import ast
 import gc
 import importlib.util
 import io
@@ -32,12 +34,13 @@ import types
 
 import numpy as np
 
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 OUTPUT_LIMIT = 64 << 20  # Bytes that one call may return.
 
 # A frame: magic, kind, a number, and for arrays the bytes that follow.
 FRAME = struct.Struct("<2sHIQ")
 MAGIC = b"A1"
-READY, CELL, VALUE, RAISED, ARRAY = range(5)
+READY, CELL, VALUE, RAISED, ARRAY, CHANGED = range(6)
 DEFINED, UNDEFINED, FAILED = range(3)  # The number in a CELL frame.
 
 TICK = 0.02  # Seconds between two looks at a child.
@@ -62,7 +65,8 @@ def pack(value, forms):
 
     Args:
         value: The returned value.
-        forms: Form of each part, as `Question.returns`; with more than one, the value must be a tuple.
+        forms: Form of each part, as `Question.returns`; with more than one, the value must be a tuple, a list
+            or an array of that length.
 
     Returns:
         List of base-class arrays in C order and native byte order, of kinds b, i, u, f and U: one for
@@ -76,13 +80,16 @@ def pack(value, forms):
     if len(forms) == 1:
         arrays = PACKERS[forms[0]]("The output", value)
     else:
-        if not isinstance(value, (tuple, list)) or len(value) != len(forms):
-            many = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+        several = isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+        if not several or len(value) != len(forms):
+            many = f" of {len(value)}" if several else ""
             received = f"{type(value).__name__}{many}"
-            raise FormError(f"The function must return a tuple of {len(forms)} values. Received: {received}")
-        parts = zip(forms, value, strict=True)
+            raise FormError(f"The function must return {len(forms)} values. Received: {received}")
+        parts = zip(ORDINALS, forms, value, strict=False)
         arrays = [
-            array for i, (form, part) in enumerate(parts, 1) for array in PACKERS[form](f"Output {i}", part)
+            array
+            for ordinal, form, part in parts
+            for array in PACKERS[form](f"The {ordinal} returned value", part)
         ]
     if sum(array.nbytes for array in arrays) > OUTPUT_LIMIT:
         raise FormError(f"The output is larger than {OUTPUT_LIMIT >> 20} MiB.")
@@ -90,6 +97,10 @@ def pack(value, forms):
 
 
 def _numbers(name, value):
+    if isinstance(value, (types.GeneratorType, map, filter, zip, dict, set, frozenset)):
+        raise FormError(
+            f"{name} must be an array of numbers. Received: {type(value).__name__}, which is none yet."
+        )
     try:
         array = np.asarray(value)
         if array.dtype.kind == "V" and array.dtype.names is None and hasattr(array.dtype.type, "__float__"):
@@ -122,6 +133,8 @@ def _text(name, value):
 
 
 def _texts(name, value):
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
     if not isinstance(value, (list, tuple)):
         raise FormError(f"{name} must be a list of str. Received: {type(value).__name__}")
     texts = [_plain(f"{name}[{i}]", text) for i, text in enumerate(value)]
@@ -131,13 +144,19 @@ def _texts(name, value):
 
 
 def _ragged(name, value):
+    asked = f"{name} must be a list of sequences of int."
+    if isinstance(value, (str, bytes, dict)):
+        raise FormError(f"{asked} Received: {type(value).__name__}")
     try:
-        rows = [] if isinstance(value, (str, bytes, dict)) else [np.asarray(row) for row in value]
-        wrong = isinstance(value, (str, bytes, dict))
-    except Exception:
-        wrong = True
-    if wrong or any(row.ndim != 1 or (row.size and row.dtype.kind not in "iu") for row in rows):
-        raise FormError(f"{name} must be a list of sequences of int. Received: {type(value).__name__}")
+        rows = [np.asarray(row) for row in value]
+    except Exception as error:
+        raise FormError(f"{asked} Received: {type(value).__name__}") from error
+    for place, row in enumerate(rows):
+        if row.ndim != 1:
+            what = "a single value" if row.ndim == 0 else f"of {row.ndim} axes, lists in lists"
+            raise FormError(f"{asked} Item {place} is {what}.")
+        if row.size and row.dtype.kind not in "iu":
+            raise FormError(f"{asked} Item {place} holds {row.dtype}.")
     if 8 * sum(row.size + 1 for row in rows) > OUTPUT_LIMIT:
         raise FormError(f"{name} is larger than {OUTPUT_LIMIT >> 20} MiB.")
     if any(row.dtype.kind == "u" and row.size and row.max() >= 2**63 for row in rows):
@@ -161,7 +180,9 @@ class _Results:
     def frame(self, kind, number=0, length=0):
         self._write(FRAME.pack(MAGIC, kind, number, length))
 
-    def value(self, arrays):
+    def value(self, arrays, changed=()):
+        for place in changed:
+            self.frame(CHANGED, place)
         self.frame(VALUE, len(arrays))
         self._arrays(arrays)
 
@@ -185,7 +206,7 @@ class _Results:
 def _describe(error, cell):
     """Type, message and line in the cell of an exception, plain."""
     try:
-        known = (FormError, MemoryError, PermissionError, NotImplementedError)
+        known = (FormError, MemoryError, PermissionError)
         kind = next((known.__name__ for known in known if isinstance(error, known)), type(error).__name__)
         line, trace = 0, error.__traceback__
         while trace is not None:
@@ -195,7 +216,7 @@ def _describe(error, cell):
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         if isinstance(error, SyntaxError) and error.filename == cell:
             line = error.lineno or 0
-        if isinstance(error, NotImplementedError):
+        if type(error) is NotImplementedError:  # Libraries raise kinds of their own, which are no stubs.
             message = unfinished(error, cell[1:-1])
         message = str(message)[:500].encode("utf-8", "replace").decode()
         return str(kind)[:100], message, int(line)
@@ -203,43 +224,59 @@ def _describe(error, cell):
         return "Exception", "an exception that cannot be described", 0
 
 
-def _serve(entries, results):
-    """Runs the cells of a submission in one namespace, and makes the calls."""
-    module = types.ModuleType("answer")
-    sys.modules["answer"] = module
-    names = vars(module)
-    names.update(np=np, math=math)
-    names.update({short: sys.modules[long] for short, long in LIBRARIES.items() if long in sys.modules})
+def _serve(request, results, cells):
+    """Runs the cells of a submission in one namespace, and makes the calls.
+
+    Args:
+        request: Dict of `entries`, the answers in order, each with its `place` among them, of `own`, pairs
+            of a place and the source of another cell, and of `asked`, the names of all functions asked for.
+        results: `_Results`.
+        cells: The module of that name.
+    """
+    entries = request["entries"]
+    libraries = {short: sys.modules[long] for short, long in LIBRARIES.items() if long in sys.modules}
+    names = cells.namespace({"np": np, "math": math, **libraries})
+    own = cells.Own(request["own"], request["asked"])
     learned = False  # Whether any cell so far used TensorFlow or Keras, whose seeding takes time.
     results.frame(READY)
     for entry in entries:
         cell = f"<{entry['name']}>"
-        source = entry["source"]
+        source = cells.plain(entry["source"])[0]
         lines = source.splitlines(keepends=True)
         linecache.cache[cell] = (len(source), None, lines, cell)
         learned = learned or ("keras" in sys.modules and re.search(r"\b(keras|tf|tensorflow)\b", source))
         try:
+            tree = ast.parse(source, cell)
+            whole = compile(tree, cell, "exec", dont_inherit=True)
+            own.run(entry["place"], cells.loads(whole), names)
+            names.pop(entry["name"], None)
+            stripped = ast.fix_missing_locations(cells.strip(tree, names))
             _seed(learned)
-            exec(compile(source, cell, "exec", dont_inherit=True), names)  # noqa: S102
+            with cells.no_input():
+                exec(compile(stripped, cell, "exec", dont_inherit=True), names)  # noqa: S102
         except BaseException as error:
-            results.raised(error, cell, (CELL, FAILED))
-            continue
+            # As in a notebook, what was defined before the error is there.
+            if not isinstance(names.get(entry["name"]), types.FunctionType):
+                results.raised(error, cell, (CELL, FAILED))
+                continue
         function = names.get(entry["name"])
         results.frame(CELL, DEFINED if callable(function) else UNDEFINED)
         if callable(function):
-            _make_calls(function, entry, cell, results)
+            _make_calls(function, entry, cell, results, cells)
 
 
-def _make_calls(function, entry, cell, results):
-    for index, arguments in enumerate(entry["calls"]):
+def _make_calls(function, entry, cell, results, cells):
+    for index, pickled in enumerate(entry["calls"]):
+        arguments = pickle.loads(pickled)  # noqa: S301 (the parent's)
         try:
-            arrays = pack(function(*pickle.loads(arguments)), entry["forms"])  # noqa: S301 (the parent's)
+            with cells.no_input():
+                arrays = pack(function(*arguments), entry["forms"])
         except BaseException as error:
             results.raised(error, cell)
-            if index == 0 and isinstance(error, NotImplementedError):
+            if index == 0 and type(error) is NotImplementedError:
                 return
         else:
-            results.value(arrays)
+            results.value(arrays, cells.changed(pickle.loads(pickled), arguments))  # noqa: S301
             del arrays
 
 
@@ -259,7 +296,7 @@ def _child(request, result, errors, folder, order, options):
     for source, target in ((null, 0), (null, 1), (errors, 2)):
         os.dup2(source, target)
     with open(request, "rb", closefd=False) as file:
-        entries = pickle.load(file)  # noqa: S301 (the parent's)
+        work = pickle.load(file)  # noqa: S301 (the parent's)
     if result != 3:
         os.dup2(result, 3)
     os.closerange(4, 65536)
@@ -275,7 +312,7 @@ def _child(request, result, errors, folder, order, options):
             os._exit(1)
         confine.limit_resources(options["limits"], order["seconds"])
         confine.confine(folder, options["rules"])
-    _serve(entries, _Results(3))
+    _serve(work, _Results(3), options["cells"])
 
 
 # The warm process.
@@ -400,6 +437,15 @@ class _Warm:
         return None
 
 
+def _beside(name):
+    """A module that lies beside this file."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(os.path.dirname(__file__), f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Dataclasses look there.
+    spec.loader.exec_module(module)
+    return module
+
+
 def main(number, options):
     """Prepares, reports to the parent, and serves.
 
@@ -410,10 +456,7 @@ def main(number, options):
     control = socket.socket(fileno=int(number))
     options = json.loads(options)
     package = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-    path = os.path.join(os.path.dirname(__file__), "confine.py")
-    spec = importlib.util.spec_from_file_location("confine", path)
-    options["confine"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(options["confine"])
+    options.update({name: _beside(name) for name in ("confine", "cells")})
     options["rules"] = options["confine"].readable(package) if options["confined"] else None
     if options["confined"]:  # What cannot be read need not be searched.
         roots = [root for root, _ in options["rules"]]
@@ -427,7 +470,9 @@ def main(number, options):
     with open(os.devnull, "wb", buffering=0) as nowhere:  # What a child needs lazily is imported here, once.
         entry = {"name": "f", "source": "def f(x): return 1 / x", "forms": ("array",)}
         calls = [pickle.dumps((np.ones(2),)), pickle.dumps((0,))]
-        _serve([{**entry, "calls": calls}], _Results(nowhere.fileno()))
+        request = {"entries": [{**entry, "place": 0, "calls": calls}], "own": [], "asked": ["f"]}
+        _serve(request, _Results(nowhere.fileno()), options["cells"])
+    options["cells"].close_course()
     gc.collect()
     gc.freeze()  # A child's collector shall not touch, and thereby copy, what it shares with this process.
     control.sendall(b'{"ready": true}\n')

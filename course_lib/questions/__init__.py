@@ -11,28 +11,47 @@ import pkgutil
 from collections.abc import Callable
 
 
+class Call(tuple):
+    """The arguments of a call and what is special about it.
+
+    Args:
+        arguments: Tuple of the arguments.
+        about: A few words that complete "wrong only in calls with ...", such as `"equal scores"`.
+    """
+
+    def __new__(cls, arguments, about=""):  # noqa: D102 (of the class)
+        self = super().__new__(cls, arguments)
+        self.about = about
+        return self
+
+
 @dataclasses.dataclass(frozen=True)
 class Mistake:
     """A wrong implementation that people write.
 
     Attributes:
         name: In snake case, such as `"softmax_over_queries"`.
-        answer: The wrong function, with the question's signature.
+        answer: The wrong function, with the question's signature, or a tuple of several ways to write it.
         hint: What is seen and what to think about, without the answer.
         more: The fuller hint at the second try with the same mistake.
         recognise: For questions with a `judge` only: a function of one call's arguments and packed outputs
             (lists of arrays, as `worker.pack` makes them) that tells whether the mistake was made; the
-            arrays may have any shape. Else the outputs are compared with those of `answer`.
+            arrays may have any shape. Else the outputs are compared with those of each `answer`.
     """
 
     name: str
-    answer: Callable
+    answer: Callable | tuple[Callable, ...]
     hint: str
     more: str
     recognise: Callable | None = None
 
+    @property
+    def answers(self):
+        """All ways to write it, as a tuple."""
+        return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)  # Examples hold arrays, which have no hash.
 class Question:
     """One question.
 
@@ -43,15 +62,22 @@ class Question:
         minutes: About how long it takes.
         signature: The function's name and arguments, such as `"softmax(scores)"`.
         calls: Function of a `numpy.random.Generator` that returns a list of argument tuples, of arrays,
-            numbers, strings, None, and tuples, lists and dicts of those.
+            numbers, strings, None, and tuples, lists and dicts of those. A `Call` also says what is special.
         reference: The right answer.
         mistakes: The usual wrong ones. Their outputs on `calls` differ from the right ones and from each
             other.
         hint: Where to start.
+        more: A fuller hint, for those whom the first did not help.
+        example: Arguments of a call that is small enough to be worked out by hand; it is shown with the right
+            result to those who are still stuck.
         returns: Form of each returned value: `"array"`, `"text"`, `"texts"` or `"ragged"` (sequences of
             integers).
         rtol: Relative tolerance of numbers.
         atol: Absolute one.
+        names: What the returned values are called in messages, if there are several.
+        dtypes: The dtype that the text asks for, of each returned array, such as `"int8"`, or None. Without
+            it, booleans must be booleans, and other numbers may have any dtype.
+        keeps_inputs: Whether the text says that inputs must not be changed. Else that is only remarked.
         judge: For questions with many right answers: a function of one call's arguments and packed outputs
             that returns None if they are right, else a sentence that says what is wrong. It replaces the
             comparison.
@@ -67,7 +93,12 @@ class Question:
     reference: Callable
     mistakes: tuple[Mistake, ...]
     hint: str
+    more: str = ""
+    example: tuple = ()
     returns: tuple[str, ...] = ("array",)
+    names: tuple[str, ...] = ()
+    dtypes: tuple[str | None, ...] = ()
+    keeps_inputs: bool = False
     rtol: float = 1e-5
     atol: float = 1e-6
     judge: Callable | None = None
@@ -82,6 +113,12 @@ class Question:
     def grade_id(self):
         """The id of the answer's cell in a notebook; nbgrader allows no dot there."""
         return self.id.replace(".", "-")
+
+    @property
+    def arguments(self):
+        """The names of the function's arguments."""
+        parts = self.signature.partition("(")[2].rstrip(")").split(",")
+        return [part.partition("=")[0].strip() for part in parts]
 
 
 class Lesson:
