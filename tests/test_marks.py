@@ -649,7 +649,18 @@ def test_a_certificate_is_confirmed_by_the_grades_of_the_same_answers(done, tmp_
     assert (agreed, "another text than on the page: toys.total" in " ".join(lines)) == (False, True)
     certificate.write(tmp_path / "e.html", "Eve", [done])
     agreed, lines = certificate.confirm(tmp_path / "e.html", [tmp_path / "out"])
-    assert (agreed, "Nobody in the grades goes by the name" in " ".join(lines)) == (False, True)
+    assert (agreed, "Nobody in the grades goes by the name 'Eve': make sure" in " ".join(lines)) == (
+        False,
+        True,
+    )
+    (tmp_path / "r.csv").write_text("id,name\nbob,Bob\nAda <Lovelace>,Ada\ncem,Eve\n")
+    hand_in(tmp_path / "later", cem=RIGHT)
+    grade.grade([tmp_path / "later"], tmp_path / "two", seed=1, roster_file=tmp_path / "r.csv")
+    assert certificate.confirm(tmp_path / "e.html", [tmp_path / "two"])[0]
+    hand_in(tmp_path / "none", gil=CLASS["cem"])
+    grade.grade([tmp_path / "none"], tmp_path / "three", seed=1)
+    agreed, lines = certificate.confirm(tmp_path / "e.html", [tmp_path / "three"])
+    assert (agreed, lines) == (False, ["Nobody in the grades goes by the name 'Eve' or has these answers."])
 
 
 def test_a_changed_certificate_is_not_confirmed(done, tmp_path):

@@ -12,7 +12,7 @@ import pathlib
 import re
 
 from course_lib import questions, runtime
-from course_lib.grading import answers, feedback, identity
+from course_lib.grading import answers, feedback, identity, tables
 
 # The lessons, in their order; the place is the number.
 LESSONS = [
@@ -187,7 +187,7 @@ def confirm(path, folders):
     record = _record(path)
     if isinstance(record, str):
         return False, [record]
-    right, names = {}, {}
+    right, names, ids = {}, {}, {}
     for folder in folders:
         files = sorted(pathlib.Path(folder, "submissions").glob("*.json"))
         if not files:
@@ -200,9 +200,13 @@ def confirm(path, folders):
                 for mark in result["questions"]:
                     if mark["status"] == "right":
                         right.setdefault(student, {}).setdefault(mark["id"], set()).add(mark["digest"])
-                names[student] = _folded(student)
+                names.setdefault(student, {_folded(student), _folded(student).rpartition(" (")[0]})
+                ids[result.get("id")] = student
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 raise ValueError(f"{identity.printable(file)} is damaged: grade again.") from None
+        if (table := pathlib.Path(folder, "grades.csv")).is_file():
+            for _, row in tables.read_csv(table)[1]:  # The class list knows people by their names.
+                names.get(ids.get(row.get("id")), set()).add(_folded(row.get("roster name", "")))
     passed = record["passed"]
 
     def agreeing(student):
@@ -210,9 +214,10 @@ def confirm(path, folders):
         return sum(code in own.get(name, ()) for name, code in passed.items())
 
     wanted = _folded(record["name"])
-    same = [student for student, plain in names.items() if plain == wanted or wanted == plain.split("(")[0]]
-    candidates = same or sorted(names, key=lambda student: (-agreeing(student), student))[:1]
-    student = max(candidates, key=agreeing)
+    same = [student for student, known in names.items() if wanted in known]
+    student = max(same or sorted(names), key=agreeing)
+    if not same and not agreeing(student):
+        return False, [f"Nobody in the grades goes by the name {record['name']!r} or has these answers."]
     own = right.get(student, {})
     lines = [f"Compared with the grades of {student!r}."]
     lost = [name for name in passed if name not in own]

@@ -9,13 +9,9 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import json
-import os
 import pathlib
 import queue
 import re
-import sys
-import threading
 import zlib
 
 import numpy as np
@@ -31,11 +27,13 @@ from course_lib.grading import (
     marks,
     platforms,
     roster,
+    runs,
     similar,
     submissions,
     tables,
 )
 from course_lib.grading import gradescope as gradescope_files
+from course_lib.grading import pool as pools
 
 STATUSES = (
     "right",
@@ -50,7 +48,6 @@ STATUSES = (
 MESSAGE_CHARACTERS = 1_000
 # Addresses, and the sandbox's folder.
 _VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?")
-SMALL_SEEDS = 2**63  # Fewer than these can be tried.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,8 +168,8 @@ def grade(
     changes = marks.resolve(changes, found, matches)
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    with _locked(output):
-        seed, done = _open_run(output, found, seed, only, resume)
+    with runs.locked(output):
+        seed, done = runs.open_run(output, found, seed, only, resume)
         results = _judge_all(output, found, done, seed, only, jobs, trust, progress)
         results = [results[submission.id] for submission in found]
         rows = marks.settle(results, found, policy, partial, changes, matches)
@@ -209,7 +206,7 @@ def grade(
 def _notes(seed, rows):
     """What an instructor should know of a run, in sentences."""
     notes = []
-    if seed < SMALL_SEEDS:
+    if seed < runs.SMALL_SEEDS:
         notes.append(
             f"The seed {seed} is small enough to be guessed by an answer that tries them all: for marks that "
             "count, leave --seed away."
@@ -241,113 +238,6 @@ def _open_sandbox(trust, frameworks):
     return sandbox.Sandbox(confined=not trust, frameworks=frameworks)
 
 
-# The folder of a run.
-
-
-@contextlib.contextmanager
-def _locked(output):
-    """Keeps a second run out of the folder; the lock goes with the process, even if it is killed."""
-    import fcntl
-
-    handle = os.open(output, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another run is grading into {output}: wait for it or choose another folder."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _open_run(output, found, seed, only, resume):
-    """Begins a run or takes up an earlier one.
-
-    Returns:
-        The seed, and the results that are there already, by id.
-    """
-    folder = output / "submissions"
-    listing = [
-        {
-            "id": submission.id,
-            "source": submission.source,
-            "sha256": submission.sha256,
-            "state": _state(submission),
-        }
-        for submission in found
-    ]
-    if resume:  # What a killed run was just writing.
-        for place in (output, folder, output / "results"):
-            for part in place.glob(".*.part"):
-                part.unlink()
-    if resume and (output / "run.json").exists():
-        run = _read_json(output / "run.json")
-        if run is None or not {"seed", "only", "submissions"} <= set(run):
-            raise ValueError(f"{output / 'run.json'} is damaged: grade into a new folder.")
-        if seed is not None and seed != run["seed"]:
-            raise ValueError(
-                f"The run in {output} has the seed {run['seed']}, not {seed}: leave --seed away."
-            )
-        if only != run["only"]:
-            asked = ", ".join(run["only"] or ["all questions"])
-            raise ValueError(
-                f"The run in {output} is of {asked}: ask for the same, or grade into a new folder."
-            )
-        _same_submissions(output, run["submissions"], listing)
-        folder.mkdir(exist_ok=True)
-        return run["seed"], {s.id: r for s in found if (r := _finished(folder / f"{s.id}.json", s))}
-    if any(output.iterdir()):
-        why = "but holds no run to go on with" if resume else "(--resume goes on with a run that was ended)"
-        raise ValueError(f"The folder {output} is not empty {why}: choose another folder.")
-    seed = SMALL_SEEDS | int.from_bytes(os.urandom(8), "big") if seed is None else int(seed)
-    _write_json(output / "run.json", {"seed": seed, "only": only, "submissions": listing})
-    folder.mkdir()
-    return seed, {}
-
-
-def _state(submission):
-    if submission.problem:
-        return "unreadable"
-    return "superseded" if submission.superseded else "read"
-
-
-def _same_submissions(output, before, now):
-    """Raises ValueError if the submissions are not those that the run began with."""
-    before = {entry["id"]: entry for entry in before}
-    now = {entry["id"]: entry for entry in now}
-    changes = [f"{name} is gone" for name in before if name not in now]
-    changes += [f"{name} is new" for name in now if name not in before]
-    changes += [f"{name} has changed" for name in now if name in before and now[name] != before[name]]
-    if changes:
-        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        raise ValueError(
-            f"The submissions are not those that the run in {output} began with: {', '.join(changes[:3])}"
-            f"{more}. Pass the same paths from the same folder, or grade into a new folder."
-        )
-
-
-def _finished(path, submission):
-    """The result of an earlier run, unless it is missing, of other bytes, or the grader's own failure."""
-    result = _read_json(path)
-    fits = result is not None and result.get("sha256") == submission.sha256
-    return result if fits and result.get("status") != "grader error" else None
-
-
-def _read_json(path):
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _write_json(path, value):
-    with runtime.atomic_write(path) as part:
-        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 # Judging.
 
 
@@ -356,14 +246,14 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
     results, waiting = dict(done), queue.SimpleQueue()
 
     def finish(result):
-        _write_json(output / "submissions" / f"{result['id']}.json", result)
+        runs.write_json(output / "submissions" / f"{result['id']}.json", result)
         results[result["id"]] = result
         show(len(results), len(found))
 
     with contextlib.ExitStack() as stack:
-        show = progress or stack.enter_context(_bar(len(found)))
+        show = progress or stack.enter_context(pools.bar(len(found)))
         show(len(results), len(found))
-        runs = []
+        left = []
         for submission in found:
             if submission.id not in results:
                 if why := _unreadable(submission):
@@ -371,17 +261,17 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
                 elif submission.superseded:
                     finish(_result(submission, "superseded", submission.superseded, []))
                 else:
-                    runs.append(submission)
-        if not runs:
+                    left.append(submission)
+        if not left:
             return results
         # Of all submissions, not of those that are left: a run that was resumed gives the same results.
         frameworks = any(answers.use_frameworks(s.answers) for s in found if s.answers)
         start = functools.partial(_open_sandbox, trust, frameworks)
-        pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
+        pool = stack.enter_context(pools.Pool(min(jobs or pools.cores(), len(left)), start, waiting))
         # While the sandboxes start: the references, too, may have to import TensorFlow.
-        lessons, graders = _prepare(sorted({submission.lesson for submission in runs}), seed, only)
+        lessons, graders = _prepare(sorted({submission.lesson for submission in left}), seed, only)
         count = 0
-        for submission in runs:
+        for submission in left:
             asked = [q for q in lessons[submission.lesson] if _usable(q, submission)]
             if lessons[submission.lesson]:
                 tasks = [graders[q.id].task(submission, only) for q in asked]
@@ -576,84 +466,6 @@ def _plain(text):
     text = text.encode("utf-8", "replace").decode()
     text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 4] + " ..."
-
-
-class _Pool:
-    """Threads that take (submission, tasks) from a queue, each with a sandbox of its own."""
-
-    def __init__(self, jobs, open_sandbox, waiting):
-        self.open_sandbox, self.waiting = open_sandbox, waiting
-        self.ended = threading.Event()
-        self.finished = queue.Queue(maxsize=2 * jobs)  # Outputs may be large: no more wait than needed.
-        # Daemons: after an error or Ctrl-C nobody waits for an answer that runs to its limit.
-        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(jobs)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.ended.set()
-        for _ in self.threads:
-            self.waiting.put(None)
-        for thread in self.threads:
-            thread.join(5.0 if kind else None)
-
-    def outcomes(self, count):
-        """Yields `count` times (submission, outcomes or an exception); raises what ended a thread."""
-        for _ in range(count):
-            submission, outcomes = self.finished.get()
-            if submission is None:
-                raise outcomes
-            yield submission, outcomes
-
-    def _work(self):
-        try:
-            while not self.ended.is_set():
-                # A sandbox that failed is replaced; one that does not even start ends the run.
-                with self.open_sandbox() as box:
-                    while True:
-                        entry = self.waiting.get()
-                        if entry is None or self.ended.is_set():
-                            return
-                        submission, tasks, own = entry
-                        try:
-                            outcomes = box.run(tasks, own) if tasks else []
-                            if len(outcomes) != len(tasks):
-                                raise ValueError("the sandbox lost an answer")
-                        except Exception as error:  # Never the learner's fault, and not the others' either.
-                            self._give(submission, error)
-                            break
-                        self._give(submission, outcomes)
-        except BaseException as error:
-            self._give(None, error)
-
-    def _give(self, submission, outcomes):
-        while not self.ended.is_set():
-            with contextlib.suppress(queue.Full):
-                self.finished.put((submission, outcomes), timeout=0.2)
-                break
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _bar(total):
-    """Gives a function of (done, total) that draws a bar on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich import console, progress
-
-    columns = (*progress.Progress.get_default_columns()[:2], progress.MofNCompleteColumn())
-    with progress.Progress(
-        *columns, progress.TimeRemainingColumn(), console=console.Console(stderr=True)
-    ) as bar:
-        task = bar.add_task("Grading", total=total)
-        yield lambda done, total: bar.update(task, completed=done)
 
 
 # Tables.

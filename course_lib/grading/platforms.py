@@ -132,7 +132,7 @@ def write_nbgrader(output, rows, people, policy, title):
                           row.late.penalty, _mark(row), row.result["of"]])  # fmt: skip
             handed.add(row.person)
             stem = identity.printable(identity.stem(places[-1]), 60) or "feedback"
-            place = folder / "feedback" / identity.slug(learner.name) / identity.slug(assignment)
+            place = folder / "feedback" / _folder(learner.name) / _folder(assignment)
             place.mkdir(parents=True, exist_ok=True)
             with runtime.atomic_write(place / f"{identity.slug(stem)}.html") as part:
                 part.write_text(handback.page(row), encoding="utf-8")
@@ -144,6 +144,12 @@ def write_nbgrader(output, rows, people, policy, title):
                 table.append([title or lesson, due, "", who, last, first, email, 0.0, 0.0, 0.0, full])
     tables.write_csv(folder / "grades.csv", table, mark=False)
     return [*notes, f"For nbgrader: {folder}"]
+
+
+def _folder(name):
+    """A name as it is, since nbgrader looks for that, if it can be a folder's."""
+    safe = name == identity.printable(name, 100) and not re.search(r"^\.|[/\\]", name)
+    return name if safe and len(name.encode()) <= 200 else identity.slug(name)
 
 
 def _names(person):
