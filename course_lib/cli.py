@@ -409,7 +409,9 @@ def main():
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(f"course: {error}", err=True)
+        # Names of files come from others, and a terminal obeys what stands in them.
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
+        typer.echo(f"course: {shown}", err=True)
         sys.exit(1)
 
 

@@ -329,3 +329,14 @@ def test_an_autograder_is_written(tmp_path):
     result = run("autograder", str(tmp_path / "a.zip"), "--partial")
     assert "Upload it" in result.output
     assert (tmp_path / "a.zip").stat().st_size > 100_000
+
+
+def test_an_error_obeys_no_escape_sequence_of_a_name(tmp_path, monkeypatch, capsys):
+    odd = tmp_path / "a\x1b[31m.txt"
+    odd.write_text("")
+    assert course(monkeypatch, "grade", str(odd), "--trust-submissions") == 1
+    assert course(monkeypatch, "check", str(tmp_path / "b\x1b]0;x\x07.ipynb")) == 1
+    shown = capsys.readouterr().err
+    assert "Neither a notebook" in shown
+    assert "There is no notebook" in shown
+    assert not set(shown) & {"\x1b", "\x07"}

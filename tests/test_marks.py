@@ -244,6 +244,9 @@ def test_what_is_no_time_or_penalty_is_said_before_anything_is_written(tmp_path,
 
 
 def test_times_are_read_with_their_zones():
+    import datetime
+
+    assert late.Policy(datetime.datetime(2026, 11, 24)).after.tzinfo is not None
     assert identity.read_time("2026-11-24T10:00+02:00").isoformat() == "2026-11-24T10:00:00+02:00"
     assert identity.read_time("2026-11-24 15:58:23.948203 UTC").microsecond == 948203
     assert identity.read_time("2026-07-01 10:00:00 Europe/Berlin").utcoffset().seconds == 7200

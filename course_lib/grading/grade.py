@@ -136,8 +136,7 @@ def grade(
             is a terminal.
         partial: Give a wrong answer its share of the points for the calls that it gets right.
         roster_file: A CSV file of the class; see `roster.read`.
-        late_after: A `datetime.datetime` with a zone, or a text as `identity.read_time` reads it: what came
-            later is late.
+        late_after: A time, as `late.Policy` takes it: what came later is late.
         late_penalty: Percent of the points that can be had that each late day, begun or whole, costs.
         overrides: A CSV file of marks that replace those given here; see `marks.read_overrides`.
         moodle: Also write Moodle's grading worksheet and a zip of feedback files.

@@ -34,8 +34,8 @@ class Policy:
     """When a submission is late and what that costs.
 
     Args:
-        after: A `datetime.datetime` with a zone, or a text as `identity.read_time` reads it, or None: then
-            only what Canvas calls late is.
+        after: A `datetime.datetime`, which is this machine's time if it has no zone, or a text as
+            `identity.read_time` reads it. None: then only what Canvas calls late is.
         percent: Percent of the points that can be had that each day costs.
 
     Raises:
@@ -44,6 +44,8 @@ class Policy:
 
     def __init__(self, after=None, percent=0.0):
         self.after = identity.read_time(after) if isinstance(after, str) else after
+        if self.after is not None and self.after.tzinfo is None:
+            self.after = self.after.astimezone()
         self.percent = float(percent)
         if not 0 <= self.percent <= 100:
             raise ValueError(f"The penalty must be from 0 to 100 percent a day. Received: {percent}")
