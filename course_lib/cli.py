@@ -1,5 +1,6 @@
 """The `course` command. Commands import what they need when they run: `course --help` answers at once."""
 
+import contextlib
 import json
 import pathlib
 import sys
@@ -40,7 +41,6 @@ def _main(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False):
     """Tell whether this machine can run the course, and what to do if not (exit status 1)."""
-    import contextlib
     import dataclasses
 
     from course_lib import doctor as examine
@@ -137,6 +137,9 @@ def check(notebook: Notebook):
 
     if not notebook.is_file():
         raise ValueError(f"There is no notebook {notebook}.")
+    typer.echo(
+        f"Running the answers of {notebook} with your rights. (`course grade` confines those of others.)"
+    )
     frameworks = answers.use_frameworks(answers.read_answers(notebook.read_bytes()))
     with sandbox.Sandbox(confined=False, frameworks=frameworks) as running:
         raise typer.Exit(0 if _mark(notebook, running) else 1)
@@ -147,20 +150,32 @@ def watch(notebook: Notebook):
     """Mark an exercise notebook again whenever it is saved; stop with Ctrl-C."""
     import time
 
-    from course_lib.grading import sandbox
+    from course_lib.grading import answers, sandbox
 
-    seen = None
-    with sandbox.Sandbox(confined=False) as running:
+    if not notebook.is_file():
+        raise ValueError(f"There is no notebook {notebook}.")
+    typer.echo(f"Watching {notebook}; Ctrl-C stops. Its answers run in a process of their own.")
+    seen, running, frameworks = None, None, False
+    with contextlib.ExitStack() as stack:
         try:
             while True:
-                state = notebook.stat()
-                if seen != (state.st_mtime_ns, state.st_size):
-                    seen = (state.st_mtime_ns, state.st_size)
-                    typer.echo(f"\n{time.strftime('%H:%M:%S')} {notebook}")
-                    try:
-                        _mark(notebook, running)
-                    except ValueError as error:  # Half written, perhaps: the next save shows.
-                        typer.echo(f"course: {error}", err=True)
+                with contextlib.suppress(FileNotFoundError):  # Some editors delete a file and write it anew.
+                    state = notebook.stat()
+                    if seen != (state.st_mtime_ns, state.st_size):
+                        data = notebook.read_bytes()
+                        seen = (state.st_mtime_ns, state.st_size)
+                        typer.echo(f"\n{time.strftime('%H:%M:%S')} {notebook}")
+                        try:
+                            wanted = answers.use_frameworks(answers.read_answers(data))
+                            if running is None or wanted > frameworks:
+                                stack.close()
+                                frameworks = wanted
+                                running = stack.enter_context(
+                                    sandbox.Sandbox(confined=False, frameworks=frameworks)
+                                )
+                            _mark(notebook, running)
+                        except ValueError as error:  # Half written, perhaps: the next save shows.
+                            typer.echo(f"course: {error}", err=True)
                 time.sleep(0.5)
         except KeyboardInterrupt:
             typer.echo("Stopped.")
@@ -220,6 +235,16 @@ def hint(question: Annotated[str, typer.Argument(help="Its id, such as attention
     """Tell where to start with a question."""
     from course_lib import questions
 
+    if "." not in question and question not in questions.topics():
+        alike = [
+            asked.id
+            for word in questions.topics()
+            for asked in questions.topic(word)
+            if question in (asked.function, asked.id.partition(".")[2])
+        ]
+        if not alike:
+            raise ValueError(f"There is no question {question!r}. An id is such as attention.softmax.")
+        question = alike[0]
     asked = questions.get(question)
     typer.echo(f"{asked.title}: {asked.signature}\n{asked.hint}")
 
@@ -232,9 +257,11 @@ def reset(
     """Make an exercise notebook new; a copy of yours is kept beside it."""
     from course_lib.grading import exercises
 
-    if not yes:
+    exercises.source_of(notebook)  # Before anything is asked.
+    if not yes and notebook.exists():
         typer.confirm(f"Replace {notebook} by an empty one? A copy is kept.", abort=True)
-    typer.echo(f"{notebook} is new. Yours is kept as {exercises.reset(notebook)}.")
+    kept = exercises.reset(notebook)
+    typer.echo(f"{notebook} is new." + (f" Yours is kept as {kept}." if kept else ""))
 
 
 @app.command()

@@ -211,26 +211,33 @@ def test_a_hint_and_a_reset(exercise):
     assert exercise.with_name("01_attention.kept-1.ipynb").read_bytes() == mine
 
 
-def test_watch_marks_at_every_save_and_stops_at_ctrl_c(exercise, monkeypatch):
-    marked, saves = [], iter(["one", "{", None])
+def test_watch_marks_at_every_save_outlives_a_file_that_is_away_and_stops_at_ctrl_c(exercise, monkeypatch):
+    whole = exercise.read_text(encoding="utf-8")
+    steps = iter(
+        [
+            lambda: exercise.write_text(whole + " ", encoding="utf-8"),
+            lambda: exercise.write_text("{", encoding="utf-8"),
+            exercise.unlink,
+            lambda: None,
+            lambda: exercise.write_text(whole + "  ", encoding="utf-8"),
+        ]
+    )
+    marked = []
 
     def sleep(_):
-        text = next(saves)
-        if text is None:
+        step = next(steps, None)
+        if step is None:
             raise KeyboardInterrupt
-        exercise.write_text(text)
-
-    def mark(path, _):
-        marked.append(path.read_text()[:3])
-        if marked[-1] == "{":
-            raise ValueError("half written")
+        step()
 
     monkeypatch.setattr("time.sleep", sleep)
-    monkeypatch.setattr(cli, "_mark", mark)
+    monkeypatch.setattr(cli, "_mark", lambda path, _: marked.append(len(path.read_text()) - len(whole)))
     monkeypatch.setattr("course_lib.grading.sandbox.Sandbox", lambda **_: contextlib.nullcontext())
     result = run("watch", str(exercise))
     assert result.exit_code == 0
-    assert marked == ["{\n ", "one", "{"]
+    assert marked == [0, 1, 2]
+    assert result.output.startswith(f"Watching {exercise}")
+    assert "It is not a notebook" in result.output
     assert "Stopped." in result.output
 
 

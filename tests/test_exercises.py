@@ -150,9 +150,24 @@ def test_generating_and_resetting_lose_no_answer(clone):
     path.write_bytes(b"mine, and broken")
     assert exercises.reset(path).read_bytes() == b"mine, and broken"
     assert path.read_bytes() == fresh
-    (clone / "solutions" / path.name).unlink()
-    with pytest.raises(ValueError, match="not an exercise of this course"):
+    path.unlink()
+    assert exercises.reset(path) is None  # One that is gone comes back, and there is nothing to keep.
+    assert path.read_bytes() == fresh
+    copied = clone / "my try.ipynb"
+    copied.write_bytes(solved)
+    assert exercises.reset(copied).read_bytes() == solved
+    assert copied.read_bytes() == fresh
+    solution = clone / "solutions" / path.name
+    before = solution.read_bytes()
+    for named in (solution, clone / "exercises" / ".." / "solutions" / path.name):
+        with pytest.raises(ValueError, match="is a solution"):
+            exercises.reset(named)
+    assert solution.read_bytes() == before
+    solution.unlink()
+    path.unlink()
+    with pytest.raises(ValueError, match="There is no"):
         exercises.reset(path)
+    path.write_bytes(solved)
     exercises.write_all(clone)
     assert not path.exists()
     assert len(list((clone / "exercises").iterdir())) == 3

@@ -9,6 +9,7 @@ import shutil
 import textwrap
 
 from course_lib import runtime
+from course_lib.grading import answers
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
@@ -111,22 +112,46 @@ def reset(path):
     """Makes an exercise notebook new; what was there is kept beside it.
 
     Args:
-        path: An exercise in a clone: its solution is `../solutions/` and the same name.
+        path: An exercise, see `source_of`. It may be gone.
 
     Returns:
-        Path of the copy.
+        Path of the copy, or None if there was nothing to keep.
 
     Raises:
-        ValueError: If there is no such solution.
+        ValueError: If it is not known whose exercise it is.
     """
     path = pathlib.Path(path)
-    source = path.absolute().parent.parent / "solutions" / path.name
-    if not path.is_file() or not source.is_file():
-        raise ValueError(f"{path} is not an exercise of this course: {source} and it must both exist.")
-    fresh, kept = text(generate(read(source))), _keep(path)
+    fresh = text(generate(read(source_of(path))))
+    kept = _keep(path) if path.exists() else None
     with runtime.atomic_write(path) as temporary:
         temporary.write_text(fresh, encoding="utf-8")
     return kept
+
+
+def source_of(path):
+    """The solution that an exercise is generated from.
+
+    In a clone it lies in `../solutions/` under the same name. For a copy elsewhere, or of another name, it is
+    found by the lesson that the answers in it belong to.
+
+    Raises:
+        ValueError: If there is none, or if `path` is a solution itself.
+    """
+    path = pathlib.Path(path)
+    here = path.absolute()
+    beside = here.parent.parent / "solutions" / path.name
+    if here.resolve().parent.name == "solutions":
+        raise ValueError(f"{path} is a solution, of which exercises are made: it cannot be reset.")
+    if here.parent.name == "exercises" and beside.is_file():
+        return beside
+    if not path.is_file():
+        raise ValueError(f"There is no {path}, and no {beside} to make it from.")
+    word = answers.read_answers(path.read_bytes()).lesson
+    root = pathlib.Path(__file__).parents[2] / "solutions"
+    for folder in (beside.parent, root):
+        for found in sorted(folder.glob(f"??_{word}.ipynb")) if word else ():
+            return found
+    raise ValueError(f"{path} is not an exercise of this course, or there is no clone of the course here.")
 
 
 def _answered(path):

@@ -14,6 +14,7 @@ import json
 import marshal
 import os
 import pathlib
+import re
 import sys
 import sysconfig
 import traceback
@@ -30,6 +31,8 @@ except ImportError:  # Windows.
 
 SEED = 0  # The same inputs at every check, so that a learner can work on one failing call.
 COLOURS = {"right": "#1b7837", "wrong": "#b35806", "not attempted": "#4d7ea8"}
+CODE = ("call", "gave", "where", "printed", "example")  # Columns of numbers must line up.
+CODE_STYLE = ";font-family:monospace"
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "○"}
 
 
@@ -67,8 +70,8 @@ class Feedback:
         colour = COLOURS.get(self.status, COLOURS["wrong"])
         cell = "text-align:left;vertical-align:top;padding:1px 10px 1px 0"
         rows = "".join(
-            f'<tr><td style="{cell};opacity:.7">{word}</td><td style="{cell}">'
-            f'<span style="white-space:pre-wrap">{html.escape(text)}</span></td></tr>'
+            f'<tr><td style="{cell};opacity:.7;white-space:nowrap">{word}</td>'
+            f'<td style="{cell};white-space:pre-wrap{CODE_STYLE * (word in CODE)}">{_inline(text)}</td></tr>'
             for word, text in self.lines
         )
         return (
@@ -77,6 +80,11 @@ class Feedback:
             + (f'<table style="margin:2px 0;border:none">{rows}</table>' if rows else "")
             + "</div>"
         )
+
+
+def _inline(text):
+    """Text as HTML, with `code` between backticks."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def check(question_id, answer):

@@ -162,13 +162,9 @@ def _truth(question, _, one, other):
             return ["True and False are exchanged."]
         if not other.any() or other.all():
             return [f"everything is {bool(other.flat[0])}."]
-        more = int((other & ~one).sum()), int((one & ~other).sum())
-        if not more[0]:
-            return [
-                f"what is True is right, but {'one is' if more[1] == 1 else 'some are'} missing.",
-                "some are missing.",
-            ]
-        if not more[1]:
+        if not (other & ~one).any():
+            return ["what is True is right, but some are missing."]
+        if not (one & ~other).any():
             return ["all that must be True is, but there is more."]
     return []
 
@@ -198,13 +194,17 @@ def _arithmetic(question, arguments, one, other):
         nonzero = np.abs(a) > max(question.atol, 1e-12)
         ratio = b[nonzero] / a[nonzero]
         steady = len(ratio) and np.ptp(ratio) <= 1e-4 * abs(ratio[0]) + 1e-12
-        if steady and ratio[0] != 0 and _close(a * ratio[0], b, question):
+        scaled = steady and ratio[0] != 0 and _close(a * ratio[0], b, question)
+        if scaled:
             said += _factors(question, arguments, float(ratio[0]))
     offset = b - a
     if np.ptp(offset) <= 10 * question.atol + 1e-4 * abs(offset[0]) and (
         a.size > 1 or abs(offset[0]) in (1.0, 2.0)
     ):
         said += [f"each number is {abs(offset[0]):.4g} too {'large' if offset[0] > 0 else 'small'}."]
+    if scaled and a.size > 1:  # Of a single number that would say nothing.
+        said.append(f"each number is the right one times {ratio[0]:.4g}.")
+        said.append("each number is the right one times a constant, which differs from call to call.")
     return said
 
 
@@ -228,8 +228,6 @@ def _factors(question, arguments, ratio):
         ):
             if _near(value, ratio):
                 said.append(f"each number is the right one times {form.replace('{}', name)}.")
-    said.append(f"each number is the right one times {ratio:.4g}.")
-    said.append("each number is the right one times a constant, which differs from call to call.")
     return said
 
 
