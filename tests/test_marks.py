@@ -6,7 +6,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -159,6 +161,16 @@ def test_superseded_submissions_are_not_judged_and_say_so(tmp_path):
     before = contents(tmp_path / "out")
     grade.grade([tmp_path / "class"], tmp_path / "out", canvas=True, resume=True)
     assert contents(tmp_path / "out") == before
+
+
+def test_a_name_of_many_bytes_is_graded_and_handed_back(tmp_path):
+    name = "\U0001f600" * 60
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        archive.writestr(f"{name}.ipynb", notebook(RIGHT))
+        archive.writestr("ada.ipynb", notebook(RIGHT))
+    summary = grade.grade([tmp_path / "class.zip"], tmp_path / "out", gradescope=True)
+    assert summary.graded == 2
+    assert {row["student"] for row in table(tmp_path / "out/grades.csv", "utf-8-sig")} == {name, "ada"}
 
 
 # Partial credit.
@@ -465,7 +477,12 @@ def test_canvas_gets_its_gradebook(tmp_path):
 
 
 def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path):
-    write(tmp_path / "class", {"submitted/ada/ps1/01_toys.ipynb": RIGHT})
+    files = {
+        "01_toys.ipynb": RIGHT,
+        "timestamp.txt": "2026-11-24 10:00:00 UTC",
+        "submission_secret.txt": "s3cret",
+    }
+    write(tmp_path / "class", {f"submitted/ada/ps1/{name}": text for name, text in files.items()})
     (tmp_path / "r.csv").write_text(
         "id,first_name,last_name,email\nada,Ada,Lovelace,a@x.org\nbob,Bob,B,b@x.org\n"
     )
@@ -480,7 +497,39 @@ def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path
         "10",
     )
     assert (bob["student_id"], bob["score"]) == ("bob", "0.0")
-    assert (tmp_path / "out/nbgrader/feedback/ada/ps1/01_toys.html").is_file()
+    feedback_folder = tmp_path / "out/nbgrader/feedback/ada/ps1"
+    assert (feedback_folder / "01_toys.html").is_file()
+    assert (feedback_folder / "timestamp.txt").read_text() == files["timestamp.txt"]
+    assert (feedback_folder / "submission_secret.txt").read_text() == "s3cret"
+    (tmp_path / "class/submitted/ada/ps1/submission_secret.txt").unlink()
+    (tmp_path / "class/submitted/ada/ps1/submission_secret.txt").symlink_to("/etc/hostname")
+    grade.grade([tmp_path / "class"], tmp_path / "two", nbgrader=True)
+    assert not (tmp_path / "two/nbgrader/feedback/ada/ps1/submission_secret.txt").exists()
+
+
+def test_nbgrader_itself_hands_the_feedback_out(tmp_path):
+    write(
+        tmp_path / "c",
+        {
+            "submitted/ada/ps1/01_toys.ipynb": RIGHT,
+            "submitted/ada/ps1/timestamp.txt": "2026-11-24 10:00:00.0 UTC",
+            "submitted/ada/ps1/submission_secret.txt": "s3cret",
+            "nbgrader_config.py": f"c = get_config()\nc.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
+            "c.CourseDirectory.course_id = 'c'\n",
+        },
+    )
+    (tmp_path / "exchange").mkdir()
+    (tmp_path / "exchange").chmod(0o777)
+    grade.grade([tmp_path / "c/submitted"], tmp_path / "out", nbgrader=True)
+    shutil.copytree(tmp_path / "out/nbgrader/feedback", tmp_path / "c/feedback")
+    command = [sys.executable, "-m", "nbgrader", "release_feedback", "ps1"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path / "c", env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (released,) = (tmp_path / "exchange/c/feedback").iterdir()
+    assert released.read_bytes() == (tmp_path / "out/feedback/ada.html").read_bytes()
 
 
 def test_who_has_two_of_which_none_is_the_last_is_in_no_platforms_file(tmp_path):

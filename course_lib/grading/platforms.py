@@ -6,10 +6,11 @@ mark that may be the wrong one is not uploaded.
 
 import collections
 import contextlib
+import pathlib
 import re
 
 from course_lib import runtime
-from course_lib.grading import handback, identity, tables
+from course_lib.grading import handback, identity, submissions, tables
 
 
 def write_moodle(output, rows, people, policy, title):
@@ -114,7 +115,10 @@ def write_canvas(output, rows, people, policy, title):
 
 
 def write_nbgrader(output, rows, people, policy, title):
-    """Writes nbgrader/grades.csv, as `nbgrader export` does, and nbgrader/feedback/LEARNER/ASSIGNMENT/."""
+    """Writes nbgrader/grades.csv, as `nbgrader export` does, and nbgrader/feedback/LEARNER/ASSIGNMENT/.
+
+    The folder is laid out as `nbgrader release_feedback` wants it.
+    """
     notes, folder = [], output / "nbgrader"
     folder.mkdir(exist_ok=True)
     head = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -134,6 +138,7 @@ def write_nbgrader(output, rows, people, policy, title):
             stem = identity.printable(identity.stem(places[-1]), 60) or "feedback"
             place = folder / "feedback" / _folder(learner.name) / _folder(assignment)
             place.mkdir(parents=True, exist_ok=True)
+            _copy_stamps(row, place)
             with runtime.atomic_write(place / f"{identity.slug(stem)}.html") as part:
                 part.write_text(handback.page(row), encoding="utf-8")
         full = max(row.result["of"] or 0 for row in chosen)
@@ -144,6 +149,20 @@ def write_nbgrader(output, rows, people, policy, title):
                 table.append([title or lesson, due, "", who, last, first, email, 0.0, 0.0, 0.0, full])
     tables.write_csv(folder / "grades.csv", table, mark=False)
     return [*notes, f"For nbgrader: {folder}"]
+
+
+def _copy_stamps(row, place):
+    """Copies what `nbgrader release_feedback` needs beside a page: whose submission of when it is of."""
+    path = pathlib.Path(row.result["source"])
+    if "submitted" not in path.parts:
+        return
+    depth = path.parts.index("submitted")
+    for name in ("timestamp.txt", "submission_secret.txt"):
+        with contextlib.suppress(OSError, ValueError):
+            with submissions.regular(pathlib.Path(*path.parts[: depth + 3], name)) as file:
+                data = file.read(1_000)
+            with runtime.atomic_write(place / name) as part:
+                part.write_bytes(data)
 
 
 def _folder(name):

@@ -272,12 +272,12 @@ class _Finder:
         if not self.counts(place, notebook=True):
             return
         try:
-            with _regular(real or place.source[0]) as file:
+            with regular(real or place.source[0]) as file:
                 time, weak = _local(os.fstat(file.fileno()).st_mtime), True
                 data = file.read(NOTEBOOK_BYTES + 1)
             if place.learner().platform == "nbgrader":
                 stamp = pathlib.Path(place.source[0]).parents[len(place.names) - 4] / "timestamp.txt"
-                with contextlib.suppress(OSError, ValueError), _regular(stamp) as file:
+                with contextlib.suppress(OSError, ValueError), regular(stamp) as file:
                     time, weak = identity.read_time(file.read(200).decode()), False
             self.add(place, data, time=time, weak=weak)
         except (OSError, *_PROBLEMS) as error:
@@ -292,7 +292,7 @@ class _Finder:
 
     def archive_file(self, place, members, real=None):
         try:
-            with _regular(real or place.source[0]) as file:
+            with regular(real or place.source[0]) as file:
                 size = file.seek(0, os.SEEK_END)
                 budget = _Budget(max(TOTAL_FROM, TOTAL_RATIO * size))
                 self.archive(file, place, members, budget)
@@ -457,8 +457,13 @@ def _member_time(archive, infos, info, place):
 
 
 @contextlib.contextmanager
-def _regular(path):
-    """Opens a plain file, never through a link and never one that blocks, such as a pipe."""
+def regular(path):
+    """Opens a plain file, never through a link and never one that blocks, such as a pipe.
+
+    Raises:
+        OSError: If it cannot be opened.
+        Unreadable: If it is no plain file.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
