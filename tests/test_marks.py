@@ -354,6 +354,18 @@ def test_the_class_list_says_who_is_missing_and_who_is_unknown(tmp_path):
     assert marks(tmp_path / "out")["turing"]["email"] == "turing@x.org"
 
 
+def test_numbers_of_a_school_are_not_taken_for_those_of_the_platform(tmp_path):
+    write(tmp_path / "class", {"Ada Lovelace_12_assignsubmission_file_/01_toys.ipynb": RIGHT})
+    for text, name in (
+        ("id,name\n12,Bob B\n99,Ada Lovelace\n", "Ada Lovelace"),
+        ("id,name\n12,Lovelace Ada\n99,Bob B\n", "Lovelace Ada"),
+    ):
+        (tmp_path / "r.csv").write_text(text)
+        grade.grade([tmp_path / "class"], tmp_path / name, roster_file=tmp_path / "r.csv")
+        assert marks(tmp_path / name)["Ada Lovelace (12)"]["roster name"] == name
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
 def test_a_list_without_known_columns_or_with_one_id_twice_is_refused(tmp_path):
     for text, words in (
         ("colour\nred\n", "no column id, name or email"),

@@ -166,7 +166,8 @@ def grade(
     matches = roster.match(people, found) if people else None
     changes = marks.resolve(changes, found, matches)
     output = pathlib.Path(output)
-    output.mkdir(parents=True, exist_ok=True)
+    # Marks, and the seed, are nobody else's on a machine that several share.
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)
     with runs.locked(output):
         seed, done = runs.open_run(output, found, seed, only, resume)
         results = _judge_all(output, found, done, seed, only, jobs, trust, progress)

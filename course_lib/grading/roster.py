@@ -90,10 +90,20 @@ def match(people, found):
         tries = [("number", learner.number)] if learner.number else []
         tries += [("id", own.casefold()), ("login", own.casefold()), ("name", _letters(own))]
         for kind, key in tries:
-            if key and len(by.get((kind, key), ())) == 1:
-                matches[submission.id] = people[next(iter(by[kind, key]))]
-                break
+            if not key or len(by.get((kind, key), ())) != 1:
+                continue
+            person = people[next(iter(by[kind, key]))]
+            # A school's own numbers may be those of other people on the platform.
+            if kind == "number" and not _of_platform(person) and ("name", _letters(own)) not in _keys(person):
+                continue
+            matches[submission.id] = person
+            break
     return matches
+
+
+def _of_platform(person):
+    """Whether the list is Moodle's or Canvas' own, so that its ids are the numbers in the files' names."""
+    return bool(tables.column(person.row, "identifier") or tables.column(person.row, "sisloginid"))
 
 
 def _keys(person):
