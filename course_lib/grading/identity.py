@@ -44,6 +44,11 @@ class Learner:
     late: bool = False
     version: tuple = ()
 
+    @property
+    def own_name(self):
+        """The name without the platform's number, printable."""
+        return printable(self.name.removesuffix(f" ({self.number})"), 120)
+
 
 def learner(names, fallback, trusted=None, wrappers=0):
     """Tells whose a submission is.

@@ -40,13 +40,12 @@ def write_moodle(output, rows, people, policy, title):
             table = [["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)",
                       "Feedback comments"]]  # fmt: skip
             for row in chosen:
-                name = re.sub(r" \(\d+\)$", "", row.result["student"])
-                table.append([f"Participant {row.number}", name, _mark(row), row.result["of"], "",
-                              _comment(row)])  # fmt: skip
+                name, full = row.submission.learner.own_name, row.result["of"]
+                table.append([f"Participant {row.number}", name, _mark(row), full, "", _comment(row)])
         tables.write_csv(folder / f"grades{ending}.csv", table, mark=False)
         pages = {}
         for row in chosen:
-            name = re.sub(r" \(\d+\)$", "", row.result["student"]).replace("_", " ").replace("/", " ")
+            name = row.submission.learner.own_name.replace("/", " ")
             place = f"{name}_{row.number}_assignsubmission_file_/feedback.html"
             pages[place] = handback.page(row).encode()
         tables.write_zip(folder / f"feedback{ending}.zip", pages)
@@ -107,7 +106,7 @@ def write_canvas(output, rows, people, policy, title):
         cells = person.row if person else {}
         names = [tables.column(cells, key) for key in ("student", "sisuserid", "sisloginid", "section")]
         student, user, login, section = (cells.get(name, "") if name else "" for name in names)
-        student = student or re.sub(r" \(\d+\)$", "", row.result["student"])
+        student = student or row.submission.learner.own_name
         table.append([student, number, user, login, section,
                       *(_mark(marks[lesson]) if lesson in marks else "" for lesson in lessons)])  # fmt: skip
     tables.write_csv(folder / "gradebook.csv", table, mark=False)

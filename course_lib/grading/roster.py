@@ -86,7 +86,7 @@ def match(people, found):
     matches = {}
     for submission in found:
         learner = submission.learner
-        own = re.sub(r" \(\d+\)$", "", submission.student) if learner.number else submission.student
+        own = learner.own_name
         tries = [("number", learner.number)] if learner.number else []
         tries += [("id", own.casefold()), ("login", own.casefold()), ("name", _letters(own))]
         for kind, key in tries:
