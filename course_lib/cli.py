@@ -203,17 +203,49 @@ def watch(notebook: Notebook):
 def progress():
     """Show what is done: a bar for each lesson."""
     from course_lib import questions
-    from course_lib.grading import feedback
+    from course_lib.grading import certificate, feedback
 
     known = feedback.progress()
-    for word in questions.topics():
+    for word in certificate.lessons():
         asked = questions.topic(word)
         done = sum(known.get(question.id, {}).get("right", False) for question in asked)
         points = sum(q.points for q in asked if known.get(q.id, {}).get("right", False))
         bar = "█" * round(20 * done / len(asked))
         total = sum(question.points for question in asked)
-        typer.echo(f"{word:<16}{bar:░<20} {done} of {len(asked)} questions, {points} of {total} points")
+        typer.echo(
+            f"{certificate.number(word):02d} {word:<16}{bar:░<20} {done} of {len(asked)} questions, "
+            f"{points} of {total} points"
+        )
     typer.echo(f"(kept in {feedback.progress_file()})")
+
+
+@app.command()
+def certificate(
+    folders: Annotated[
+        list[pathlib.Path] | None, typer.Argument(help="With --confirm: what `course grade` wrote.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Whose it is.")] = "",
+    notebooks: Annotated[
+        pathlib.Path, typer.Option(help="Folder with the solved exercises.", file_okay=False)
+    ] = pathlib.Path("exercises"),
+    output: Annotated[pathlib.Path, typer.Option(help="The page to write.")] = pathlib.Path(
+        "certificate.html"
+    ),
+    confirm: Annotated[
+        pathlib.Path | None, typer.Option(help="A certificate to compare with grades.")
+    ] = None,
+):
+    """Write a certificate when all questions are done; instructors confirm one (exit status 1 if not)."""
+    from course_lib.grading import certificate as pages
+
+    if confirm:
+        agreed, lines = pages.confirm(confirm, folders or [pathlib.Path("grades")])
+        typer.echo("\n".join(["Yes, the grades confirm it." if agreed else "No.", *lines]))
+        raise typer.Exit(0 if agreed else 1)
+    if not name:
+        raise ValueError('Say whose it is: course certificate --name "Ada Lovelace"')
+    record = pages.write(output, name, sorted(notebooks.glob("[0-9][0-9]_*.ipynb")))
+    typer.echo(f"It is here: {output}. Its number: {pages.digest(record)}")
 
 
 @app.command()
@@ -258,7 +290,38 @@ def grade(
     seed: Annotated[int | None, typer.Option(help="Draws the inputs; default: a new one.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Ids of the questions to mark.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
-    gradescope: Annotated[bool, typer.Option("--gradescope", help="Write results.json, too.")] = False,
+    roster: Annotated[
+        pathlib.Path | None, typer.Option(help="CSV file of the class: id, name, email.", dir_okay=False)
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Give a wrong answer its share for the calls that are right.")
+    ] = False,
+    late_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What came later is late, such as 2026-11-24T23:59.")
+    ] = None,
+    late_penalty: Annotated[
+        float,
+        typer.Option(metavar="PERCENT", help="What each late day costs, of the points that can be had."),
+    ] = 0.0,
+    overrides: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="CSV file of marks that count instead: student, question, points, comment."),
+    ] = None,
+    moodle: Annotated[
+        bool, typer.Option("--moodle", help="Write a grading worksheet and feedback files for Moodle, too.")
+    ] = False,
+    canvas: Annotated[
+        bool, typer.Option("--canvas", help="Write a file for Canvas' gradebook, too.")
+    ] = False,
+    gradescope: Annotated[
+        bool, typer.Option("--gradescope", help="Write results.json and an autograder for Gradescope, too.")
+    ] = False,
+    nbgrader: Annotated[
+        bool, typer.Option("--nbgrader", help="Write grades.csv and feedback as nbgrader does, too.")
+    ] = False,
+    title: Annotated[
+        str | None, typer.Option(help="What the platform calls the assignment; default: the lesson.")
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust-submissions", help="Run the answers unconfined where the kernel cannot.")
     ] = False,
@@ -275,8 +338,30 @@ def grade(
         resume=resume,
         gradescope=gradescope,
         trust=trust,
+        partial=partial,
+        roster_file=roster,
+        late_after=late_after,
+        late_penalty=late_penalty,
+        overrides=overrides,
+        moodle=moodle,
+        canvas=canvas,
+        nbgrader=nbgrader,
+        title=title,
     )
     typer.echo(str(summary))
+
+
+@app.command()
+def autograder(
+    path: Annotated[pathlib.Path, typer.Argument(help="The zip to write.")] = pathlib.Path("autograder.zip"),
+    partial: Annotated[bool, typer.Option("--partial", help="As for `course grade`.")] = False,
+    trust: Annotated[bool, typer.Option("--trust-submissions", help="As for `course grade`.")] = False,
+):
+    """Write the zip that Gradescope takes as an autograder."""
+    from course_lib.grading import gradescope
+
+    gradescope.autograder(path, ["--partial"] * partial + ["--trust-submissions"] * trust)
+    typer.echo(f"It is here: {path}. Upload it as the assignment's autograder.")
 
 
 @app.command()
@@ -396,7 +481,9 @@ def main():
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(f"course: {error}", err=True)
+        # Names of files come from others, and a terminal obeys what stands in them.
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
+        typer.echo(f"course: {shown}", err=True)
         sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """The `course` command: light to start, plain in its errors."""
 
 import contextlib
+import html
 import importlib.metadata
 import json
 import os
@@ -197,7 +198,8 @@ def test_check_marks_a_notebook_and_progress_keeps_it(exercise):
     assert "○ The gradient by hand: not attempted yet" in result.output
     assert "1 of 8 right, 1 points." in result.output
     shown = run("progress").output
-    assert re.search(r"attention +█+░+ 1 of 8 questions, 1 of 14 points", shown)
+    assert re.search(r"01 attention +█+░+ 1 of 8 questions, 1 of 14 points", shown)
+    assert re.findall(r"(?m)^(\d\d) ", shown) == sorted(re.findall(r"(?m)^(\d\d) ", shown))
 
 
 def test_check_of_what_is_no_exercise_says_so(tmp_path, capsys, monkeypatch):
@@ -264,7 +266,18 @@ def test_grade_and_report_pass_on_what_they_were_given(tmp_path, monkeypatch):
     monkeypatch.setattr("course_lib.grading.grade.grade", grade)
     monkeypatch.setattr("course_lib.grading.report.report", lambda folder: folder / "report.html")
     arguments = ["a", "b", "--output", "out", "--jobs", "2", "--seed", "7", "--only", "attention.softmax"]
-    result = run("grade", *arguments, "--resume", "--gradescope", "--trust-submissions")
+    more = ["--roster", "class.csv", "--late-after", "2026-11-24T23:59", "--late-penalty", "10"]
+    more += [
+        "--overrides",
+        "marks.csv",
+        "--title",
+        "Week 1",
+        "--partial",
+        "--moodle",
+        "--canvas",
+        "--nbgrader",
+    ]
+    result = run("grade", *arguments, *more, "--resume", "--gradescope", "--trust-submissions")
     assert "3 of 3 submissions" in result.output
     assert given == {
         "paths": [pathlib.Path("a"), pathlib.Path("b")],
@@ -275,7 +288,77 @@ def test_grade_and_report_pass_on_what_they_were_given(tmp_path, monkeypatch):
         "resume": True,
         "gradescope": True,
         "trust": True,
+        "partial": True,
+        "roster_file": pathlib.Path("class.csv"),
+        "late_after": "2026-11-24T23:59",
+        "late_penalty": 10.0,
+        "overrides": pathlib.Path("marks.csv"),
+        "moodle": True,
+        "canvas": True,
+        "nbgrader": True,
+        "title": "Week 1",
     }
     run("grade", "a")
     assert (given["only"], given["seed"], given["trust"]) == (None, None, False)
+    assert (given["partial"], given["late_after"], given["late_penalty"], given["moodle"]) == (
+        False,
+        None,
+        0.0,
+        False,
+    )
     assert str(pathlib.Path("out") / "report.html") in run("report", "out").output
+
+
+def test_a_certificate_is_written_and_confirmed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    for arguments, words in (([], "Say whose it is"), (["--name", "Ada"], "questions are not done yet")):
+        monkeypatch.setattr("sys.argv", ["course", "certificate", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 1
+        assert words in capsys.readouterr().err
+    known = {q: dict.fromkeys(("right", "tries", "mistake", "answer", "fuller"), True) for q in _ids()}
+    (tmp_path / "progress.json").write_text(json.dumps(known))
+    page = tmp_path / "c.html"
+    written = run(
+        "certificate", "--name", "Ada", "--output", str(page), "--notebooks", str(ROOT / "solutions")
+    )
+    assert "Its number: " in written.output
+    marks = [{"id": q, "status": "right", "digest": d} for q, d in _passed(page).items()]
+    assert None not in _passed(page).values()
+    (tmp_path / "grades/submissions").mkdir(parents=True)
+    result = tmp_path / "grades/submissions/Ada.json"
+    result.write_text(json.dumps({"student": "Ada", "questions": marks}))
+    confirmed = run("certificate", "--confirm", str(page), str(tmp_path / "grades"))
+    assert (confirmed.exit_code, confirmed.output.startswith("Yes")) == (0, True)
+    result.write_text(json.dumps({"student": "Ada", "questions": marks[1:]}))
+    refused = run("certificate", "--confirm", str(page), str(tmp_path / "grades"))
+    assert (refused.exit_code, refused.output.startswith("No.")) == (1, True)
+
+
+def _ids():
+    from course_lib import questions
+
+    return [question.id for word in questions.topics() for question in questions.topic(word)]
+
+
+def _passed(page):
+    record = re.search(r'id="record">(.*?)</pre>', page.read_text())[1]
+    return json.loads(html.unescape(record))["passed"]
+
+
+def test_an_autograder_is_written(tmp_path):
+    result = run("autograder", str(tmp_path / "a.zip"), "--partial")
+    assert "Upload it" in result.output
+    assert (tmp_path / "a.zip").stat().st_size > 100_000
+
+
+def test_an_error_obeys_no_escape_sequence_of_a_name(tmp_path, monkeypatch, capsys):
+    odd = tmp_path / "a\x1b[31m.txt"
+    odd.write_text("")
+    assert course(monkeypatch, "grade", str(odd), "--trust-submissions") == 1
+    assert course(monkeypatch, "check", str(tmp_path / "b\x1b]0;x\x07.ipynb")) == 1
+    shown = capsys.readouterr().err
+    assert "Neither a notebook" in shown
+    assert "There is no notebook" in shown
+    assert not set(shown) & {"\x1b", "\x07"}

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from course_lib import questions
-from course_lib.grading import submissions
+from course_lib.grading import archives, submissions
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("form", ["folder", "zip", "zip in folder"])
+@pytest.mark.parametrize("form", ["folder", "zip"])
 @pytest.mark.parametrize(
     ("files", "students", "ids"),
     [
@@ -112,16 +112,153 @@ def test_layouts(tmp_path, form, files, students, ids):
     else:
         path = tmp_path / "class.zip"
         path.write_bytes(pack(files.items()))
-    if form == "zip in folder":
-        path = tmp_path
-        students = [f"class/{s}" if files is PLAIN else s for s in students]
-        ids = [f"class-{i}" if files is PLAIN else i for i in ids]
     found = submissions.find([path])
     assert [s.student for s in found] == students
     assert [s.id for s in found] == ids
     assert [s.problem for s in found] == [""] * len(found)
     assert {s.lesson for s in found} == {"attention"}
     assert {s.answers.sources["attention-softmax"] for s in found} == {"x = 1"}
+
+
+@pytest.mark.parametrize(
+    "files", [MOODLE, CANVAS, NBGRADER, PLAIN], ids=["moodle", "canvas", "nbgrader", "plain"]
+)
+def test_a_zip_in_a_folder_is_one_learners_whatever_names_are_in_it(tmp_path, files):
+    write(tmp_path, {"bob.zip": pack(files.items()), "zoe.ipynb": notebook()})
+    *bobs, zoe = submissions.find([tmp_path])
+    assert zoe.student == "zoe"
+    assert len(bobs) == (3 if files in (MOODLE, PLAIN) else 2)
+    for submission in bobs:
+        assert submission.student.startswith("bob/")
+        assert ("name the folder or zip" in submission.warning) == (files is not PLAIN)
+
+
+FORGED = {  # The file, and whose it is.
+    "bob.zip": (
+        pack([("submitted/ada/attention/01_attention.ipynb", notebook())]),
+        "bob/submitted/ada/attention",
+    ),
+    "eve/submitted/ada/attention/01_attention.ipynb": (notebook(), "eve/submitted/ada/attention"),
+    "gil/Ada_12345_assignsubmission_file_/01_attention.ipynb": (
+        notebook(),
+        "gil/Ada_12345_assignsubmission_file_",
+    ),
+    "submitted.zip": (pack([("ada/attention/01_attention.ipynb", notebook())]), "submitted/ada/attention"),
+    "mallorym_4_5_hw.zip": (
+        pack([("Ada_12345_assignsubmission_file_/01_attention.ipynb", notebook())]),
+        "mallorym (4)",
+    ),
+    "trent_7_8_lovelaceada_12345_assignsubmission_file_.ipynb": (notebook(), "trent (7)"),
+    "Ivan I_9_assignsubmission_file_/lovelaceada_12345_67890_01_attention.ipynb": (notebook(), "Ivan I (9)"),
+    "Judy_11_assignsubmission_file_x_12345_6_y.ipynb": (notebook(), "Judy (11)"),
+    "submitted/bob/attention/submitted/ada/attention/01_attention.ipynb": (notebook(), "bob"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_no_name_that_a_learner_chose_is_an_identity(tmp_path, name):
+    data, student = FORGED[name]
+    write(tmp_path, {"submitted/ada/attention/01_attention.ipynb": notebook(), name: data})
+    found = submissions.find([tmp_path])
+    assert sorted(s.student for s in found) == sorted(["ada", student])
+    assert len({s.learner.key for s in found}) == 2
+
+
+def test_a_notebook_by_name_is_that_of_the_outermost_learner(tmp_path):
+    write(tmp_path, {"submitted/bob/attention/submitted/ada/attention/01_attention.ipynb": notebook()})
+    assert only(list(tmp_path.rglob("*.ipynb"))).student == "bob"
+    write(tmp_path, {"x/Ada L_12_assignsubmission_file_/01_attention.ipynb": notebook()})
+    assert only([tmp_path / "x/Ada L_12_assignsubmission_file_"]).student == "Ada L (12)"
+
+
+# Several of one learner.
+
+
+def counted(paths):
+    found = submissions.find(paths)
+    return {s.source.split("class/")[-1]: s.superseded for s in found}, {s.warning for s in found}
+
+
+def test_of_two_canvas_files_the_later_counts(tmp_path):
+    write(
+        tmp_path / "class",
+        {
+            "smithjohn_4321_900_01_attention.ipynb": notebook(cell("attention-softmax", "old")),
+            "smithjohn_LATE_4321_77_01_attention-1.ipynb": notebook(cell("attention-softmax", "new")),
+            "smithjohn_4321_901_02_imdb.ipynb": notebook(cell("imdb-clean", "another lesson")),
+            "doejane_1_100_b.ipynb": notebook(cell("attention-softmax", "new")),
+            "doejane_1_99_c.ipynb": notebook(cell("attention-softmax", "old")),
+        },
+    )
+    found = {s.source.split("class/")[-1]: s for s in submissions.find([tmp_path / "class"])}
+    old = {name for name, s in found.items() if s.superseded}
+    assert old == {"smithjohn_4321_900_01_attention.ipynb", "doejane_1_99_c.ipynb"}
+    last = found["smithjohn_LATE_4321_77_01_attention-1.ipynb"]
+    assert last.learner.late
+    assert "in place of 1" in last.warning
+    assert "-1.ipynb" in found["smithjohn_4321_900_01_attention.ipynb"].superseded
+    assert found["smithjohn_4321_901_02_imdb.ipynb"].warning == ""
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_of_two_nbgrader_downloads_the_later_counts(tmp_path, form):
+    stamps = {"one": "2026-11-24 09:00:00.5 UTC", "two": "2026-11-24 09:30:00 Europe/Berlin"}  # 08:30 UTC.
+    paths = []
+    for name, stamp in stamps.items():
+        files = {
+            "submitted/ada/attention/01_attention.ipynb": notebook(cell("attention-softmax", name)),
+            "submitted/ada/attention/timestamp.txt": stamp.encode(),
+        }
+        paths.append(tmp_path / name if form == "folder" else tmp_path / f"{name}.zip")
+        if form == "folder":
+            write(paths[-1], files)
+        else:
+            paths[-1].write_bytes(pack(files.items()))
+    one, two = submissions.find(paths)
+    assert (one.student, two.student) == ("ada", "ada")
+    assert (one.superseded, one.weak, one.time.isoformat()) == ("", False, "2026-11-24T09:00:00.500000+00:00")
+    assert "A later one counts" in two.superseded
+
+
+def test_of_two_moodle_downloads_the_later_counts_by_the_dates_in_them(tmp_path):
+    name = "Ada L_12_assignsubmission_file_/01_attention.ipynb"
+    for file, day in (("one", 3), ("two", 2)):
+        info = zipfile.ZipInfo(name, (2026, 11, day, 8, 0, 0))
+        (tmp_path / f"{file}.zip").write_bytes(pack([(info, notebook(cell("attention-softmax", file)))]))
+    one, two = submissions.find([tmp_path / "one.zip", tmp_path / "two.zip"])
+    assert (one.superseded, one.weak) == ("", True)
+    assert "A later one counts" in two.superseded
+
+
+def test_the_same_notebook_twice_counts_once_and_what_cannot_be_told_is_said(tmp_path):
+    write(tmp_path / "a", {"submitted/ada/attention/x.ipynb": notebook()})
+    write(tmp_path / "b", {"submitted/ada/attention/x.ipynb": notebook()})
+    first, second = submissions.find([tmp_path / "a", tmp_path / "b"])
+    assert (first.superseded, "the same notebook" in second.superseded) == ("", True)
+    write(
+        tmp_path / "c",
+        {
+            "ada/01_attention.ipynb": notebook(),
+            "ada/01_attention (1).ipynb": notebook(cell("attention-mask")),
+        },
+    )
+    found = submissions.find([tmp_path / "c"])
+    assert [s.student for s in found] == ["ada", "ada"]
+    assert [s.superseded for s in found] == ["", ""]
+    assert all("nothing tells which is the last" in s.warning for s in found)
+
+
+def test_composed_and_decomposed_letters_are_two_learners_and_a_warning(tmp_path):
+    composed, decomposed = "Zo\u00eb", "Zoe\u0308"
+    write(
+        tmp_path,
+        {f"{composed}/01_attention.ipynb": notebook(), f"{decomposed}/01_attention.ipynb": notebook()},
+    )
+    first, second = submissions.find([tmp_path])
+    assert first.student == second.student == composed
+    assert first.id != second.id
+    assert first.superseded == second.superseded == ""
+    assert all("Another place gives the same name" in s.warning for s in (first, second))
 
 
 def test_parts_of_nbgraders_layout_and_shell_patterns_name_the_same_students(tmp_path):
@@ -379,7 +516,7 @@ def test_a_zip_named_on_the_command_line_may_hold_a_class_but_not_any_number(tmp
 
 
 def test_a_long_table_of_contents_is_not_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(submissions, "DIRECTORY_BYTES", 2_000)
+    monkeypatch.setattr(archives, "DIRECTORY_BYTES", 2_000)
     (tmp_path / "class.zip").write_bytes(pack([(f"{i}.txt", b"") for i in range(100)]))
     assert "not a zip file" in only([tmp_path / "class.zip"]).problem
 
@@ -390,3 +527,70 @@ def test_all_members_together_have_a_limit(tmp_path, monkeypatch):
     large = notebook(cell("attention-softmax", "x" * 4_000))
     (tmp_path / "class.zip").write_bytes(pack([(f"{i}/01_attention.ipynb", large) for i in range(5)]))
     assert [bool(s.problem) for s in submissions.find([tmp_path / "class.zip"])] == [False] * 2 + [True] * 3
+
+
+# What one learner may hand in.
+
+
+@pytest.mark.parametrize("layout", ["bob", "submitted/bob/attention", "Bob_3_assignsubmission_file_"])
+def test_many_notebooks_in_many_zips_are_one_row(tmp_path, layout):
+    inner = pack([(f"{i}.ipynb", notebook(cell("attention-softmax", f"x = {i}"))) for i in range(15)])
+    write(tmp_path, {f"{layout}/{i}.zip": inner for i in range(20)} | {"zoe.ipynb": notebook()})
+    found = {s.student: s for s in submissions.find([tmp_path])}
+    assert sorted(found) == ["Bob (3)" if "Bob" in layout else "bob", "zoe"]
+    assert sum("more than 60 notebooks" in s.problem for s in submissions.find([tmp_path])) == 1
+
+
+def test_many_notebooks_in_zips_in_one_upload_are_one_row(tmp_path):
+    inner = pack([(f"{i}.ipynb", notebook(cell("attention-softmax", f"x = {i}"))) for i in range(15)])
+    upload = pack([(f"{i}.zip", inner) for i in range(20)])
+    write(tmp_path, {"bob.zip": upload, "zoe.ipynb": notebook()})
+    bob, zoe = submissions.find([tmp_path])
+    assert (bob.student, "more than 60 notebooks" in bob.problem, zoe.problem) == ("bob", True, "")
+    (tmp_path / "class.zip").write_bytes(
+        pack([(f"b_1_{i}_x.zip", inner) for i in range(20)] + [("z_3_4_x.ipynb", notebook())])
+    )
+    bob, zoe = submissions.find([tmp_path / "class.zip"])
+    assert (bob.student, "more than 60 notebooks" in bob.problem, zoe.problem) == ("b (1)", True, "")
+
+
+@pytest.mark.parametrize("layout", ["bob", "submitted/bob/attention"])
+def test_many_files_of_one_learner_are_one_row_and_the_run_goes_on(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(submissions, "LEARNER_FILES", 50)
+    files = {f"{layout}/deep/{i}.txt": b"" for i in range(60)} | {f"{layout}/01_attention.ipynb": notebook()}
+    write(tmp_path, files | {f"{layout.replace('bob', 'zoe')}/01_attention.ipynb": notebook()})
+    bob, zoe = submissions.find([tmp_path])
+    assert (bob.student, zoe.student, zoe.problem) == ("bob", "zoe", "")
+    assert "more than 50 files" in bob.problem
+
+
+def test_a_class_in_one_folder_may_be_large(tmp_path):
+    write(tmp_path, {f"l{i}.ipynb": notebook() for i in range(150)})
+    write(tmp_path, {f"submitted/m{i}/attention/01_attention.ipynb": notebook() for i in range(150)})
+    assert [s.problem for s in submissions.find([tmp_path])] == [""] * 300
+
+
+def test_zips_in_an_upload_share_one_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "LEARNER_BYTES", 10_000)
+    large = pack([("01_attention.ipynb", notebook(cell("attention-softmax", "x" * 4_000)))])
+    write(tmp_path, {"bob.zip": pack([(f"{i}.zip", large) for i in range(4)]), "zoe.zip": large})
+    *bobs, zoe = submissions.find([tmp_path])
+    assert [bool(s.problem) for s in bobs] == [False, False, True, True]
+    assert zoe.problem == ""
+
+
+def test_long_names_in_many_bytes_and_control_characters_in_messages(tmp_path):
+    name = "\U0001f600" * 60
+    (tmp_path / "class.zip").write_bytes(pack([(f"{name}.ipynb", notebook())]))
+    found = only([tmp_path / "class.zip"])
+    assert len(found.id.encode()) <= 100
+    odd = tmp_path / "a\x1b[31mb.txt"
+    odd.write_text("")
+    for path, words in ((odd, "Neither"), (tmp_path / "\x1b]0;gone", "no such file")):
+        with pytest.raises(ValueError, match=words) as caught:
+            submissions.find([path])
+        assert str(caught.value).isprintable()
+    (tmp_path / "\x1b[0m").mkdir()
+    with pytest.raises(ValueError, match="No notebook") as caught:
+        submissions.find([tmp_path / "\x1b[0m"])
+    assert str(caught.value).isprintable()

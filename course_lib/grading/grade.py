@@ -6,23 +6,34 @@ one each; the main thread judges what they give back and writes all files.
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import functools
-import io
-import json
-import os
+import hashlib
 import pathlib
 import queue
 import re
-import sys
-import threading
 import zlib
 
 import numpy as np
 
 from course_lib import questions, runtime
-from course_lib.grading import answers, feedback, judge, submissions
+from course_lib.grading import (
+    answers,
+    certificate,
+    feedback,
+    handback,
+    judge,
+    late,
+    marks,
+    platforms,
+    roster,
+    runs,
+    similar,
+    submissions,
+    tables,
+)
+from course_lib.grading import gradescope as gradescope_files
+from course_lib.grading import pool as pools
 
 STATUSES = (
     "right",
@@ -37,8 +48,6 @@ STATUSES = (
 MESSAGE_CHARACTERS = 1_000
 # Addresses, and the sandbox's folder.
 _VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}|[^\s'\"]*/course-grade-\w+(?:/child-\d+)?")
-# Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
-_FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +63,8 @@ class Summary:
         grader_errors: How many have no mark because the grader failed; `resume` judges them again.
         resumed: How many of them an earlier run had done already.
         statuses: How many answers ended in which status.
+        superseded: How many have no mark because a later one of the same learner counts.
+        notes: What else an instructor should know, in sentences.
     """
 
     folder: pathlib.Path
@@ -64,6 +75,8 @@ class Summary:
     grader_errors: int
     resumed: int
     statuses: dict[str, int]
+    superseded: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self):
         lines = [f"{self.graded} of {self.submissions} submissions have a mark: {self.folder / 'grades.csv'}"]
@@ -71,12 +84,15 @@ class Summary:
             lines.append(f"{self.resumed} of them were done in an earlier run.")
         if self.unreadable:
             lines.append(f"{self.unreadable} could not be read; the table says why.")
+        if self.superseded:
+            lines.append(f"{self.superseded} do not count, because a later one of the same learner does.")
         if self.grader_errors:
             lines.append(
                 f"{self.grader_errors} have no mark because the grader failed: try them again with --resume."
             )
         counts = [f"{self.statuses[status]} {status}" for status in STATUSES if self.statuses.get(status)]
-        return "\n".join([*lines, f"Answers: {', '.join(counts) or 'none'}. Seed: {self.seed}"])
+        lines.append(f"Answers: {', '.join(counts) or 'none'}. Seed: {self.seed}")
+        return "\n".join([*lines, *self.notes])
 
 
 def grade(
@@ -89,22 +105,44 @@ def grade(
     gradescope=False,
     trust=False,
     progress=None,
+    *,
+    partial=False,
+    roster_file=None,
+    late_after=None,
+    late_penalty=0.0,
+    overrides=None,
+    moodle=False,
+    canvas=False,
+    nbgrader=False,
+    title=None,
 ):
     """Grades all submissions in `paths`.
 
     Two runs with the same seed write the same bytes, but for seconds.csv, which is no part of the result.
+    What stands in submissions/ is judged once; tables, pages and files for platforms are made from it at each
+    run, so that `resume` also applies other overrides, penalties or a roster to a run that is done.
 
     Args:
         paths: Notebooks, folders and zip files; see `submissions.find`.
         output: Folder for the results: a new or empty one, or with `resume` that of the run to go on with.
         jobs: How many sandboxes work at a time; None takes one per core.
-        seed: Non-negative integer from which inputs are drawn; None draws one.
+        seed: Non-negative integer from which inputs are drawn; None draws one. One below 2**63 can be
+            guessed.
         only: Question id or list of ids to grade, or None for all.
         resume: Go on with a run that was ended early. What has a result keeps it.
         gradescope: Also write Gradescope's results.json, or one file each in results/ if there are several.
         trust: Run answers without confining them, for machines that cannot.
         progress: Function of (done, total) that is called after each submission; None shows a bar if stderr
             is a terminal.
+        partial: Give a wrong answer its share of the points for the calls that it gets right.
+        roster_file: A CSV file of the class; see `roster.read`.
+        late_after: A time, as `late.Policy` takes it: what came later is late.
+        late_penalty: Percent of the points that can be had that each late day, begun or whole, costs.
+        overrides: A CSV file of marks that replace those given here; see `marks.read_overrides`.
+        moodle: Also write Moodle's grading worksheet and a zip of feedback files.
+        canvas: Also write a file for the import into Canvas' gradebook.
+        nbgrader: Also write a table and a folder of feedback as nbgrader lays them out.
+        title: What the platform calls the assignment; None takes the lesson's word.
 
     Returns:
         A `Summary`.
@@ -120,17 +158,36 @@ def grade(
         raise ValueError(f"`seed` must not be negative. Received: {seed}")
     only = [only] if isinstance(only, str) else only
     only = None if not only else sorted({questions.get(question_id).id for question_id in only})
+    policy = late.Policy(late_after, late_penalty)
+    people = roster.read(roster_file) if roster_file else None
+    changes = marks.read_overrides(overrides) if overrides else []
     _check_layers(trust)
     found = submissions.find(paths)
+    matches = roster.match(people, found) if people else None
+    changes = marks.resolve(changes, found, matches)
     output = pathlib.Path(output)
-    output.mkdir(mode=0o700, parents=True, exist_ok=True)  # Marks are nobody else's, nor is the seed.
-    with _locked(output):
-        seed, done = _open_run(output, found, seed, only, resume)
+    # Marks, and the seed, are nobody else's on a machine that several share.
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with runs.locked(output):
+        seed, done = runs.open_run(output, found, seed, only, resume)
         results = _judge_all(output, found, done, seed, only, jobs, trust, progress)
         results = [results[submission.id] for submission in found]
-        _write_table(output / "grades.csv", results)
+        rows = marks.settle(results, found, policy, partial, changes, matches)
+        _write_table(output / "grades.csv", rows)
+        notes = _notes(seed, rows)
+        if people:
+            notes += roster.write(output / "roster.csv", people, matches, rows)
+        handback.write(output / "feedback", rows)
+        similar.write(output / "similar.csv", rows)
         if gradescope:
-            _write_gradescope(output, results)
+            gradescope_files.write(output, rows)
+        for wanted, write in (
+            (moodle, platforms.write_moodle),
+            (canvas, platforms.write_canvas),
+            (nbgrader, platforms.write_nbgrader),
+        ):
+            if wanted:
+                notes += write(output, rows, people, policy, title)
     states = collections.Counter(result["status"] for result in results)
     return Summary(
         folder=output,
@@ -141,7 +198,26 @@ def grade(
         grader_errors=states["grader error"],
         resumed=len(done),
         statuses=dict(collections.Counter(q["status"] for result in results for q in result["questions"])),
+        superseded=states["superseded"],
+        notes=tuple(notes),
     )
+
+
+def _notes(seed, rows):
+    """What an instructor should know of a run, in sentences."""
+    notes = []
+    if seed < runs.SMALL_SEEDS:
+        notes.append(
+            f"The seed {seed} is small enough to be guessed by an answer that tries them all: for marks that "
+            "count, leave --seed away."
+        )
+    if late_rows := [row for row in rows if row.late.days]:
+        weak = sum(row.late.weak for row in late_rows)
+        why = f", {weak} of them by the date of a file, which a copy changes: look at them" if weak else ""
+        notes.append(f"{len(late_rows)} came late{why}.")
+    if warned := sum(bool(row.warning) for row in rows):
+        notes.append(f"{warned} have a warning in the table: read it before you give the marks out.")
+    return notes
 
 
 def _check_layers(trust):
@@ -162,107 +238,6 @@ def _open_sandbox(trust, frameworks):
     return sandbox.Sandbox(confined=not trust, frameworks=frameworks)
 
 
-# The folder of a run.
-
-
-@contextlib.contextmanager
-def _locked(output):
-    """Keeps a second run out of the folder; the lock goes with the process, even if it is killed."""
-    import fcntl
-
-    handle = os.open(output, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another run is grading into {output}: wait for it or choose another folder."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _open_run(output, found, seed, only, resume):
-    """Begins a run or takes up an earlier one.
-
-    Returns:
-        The seed, and the results that are there already, by id.
-    """
-    folder = output / "submissions"
-    listing = [
-        {
-            "id": submission.id,
-            "source": submission.source,
-            "sha256": submission.sha256,
-            "state": "unreadable" if submission.problem else "read",
-        }
-        for submission in found
-    ]
-    if resume:  # What a killed run was just writing.
-        for place in (output, folder, output / "results"):
-            for part in place.glob(".*.part"):
-                part.unlink()
-    if resume and (output / "run.json").exists():
-        run = _read_json(output / "run.json")
-        if run is None or not {"seed", "only", "submissions"} <= set(run):
-            raise ValueError(f"{output / 'run.json'} is damaged: grade into a new folder.")
-        if seed is not None and seed != run["seed"]:
-            raise ValueError(
-                f"The run in {output} has the seed {run['seed']}, not {seed}: leave --seed away."
-            )
-        if only != run["only"]:
-            asked = ", ".join(run["only"] or ["all questions"])
-            raise ValueError(
-                f"The run in {output} is of {asked}: ask for the same, or grade into a new folder."
-            )
-        _same_submissions(output, run["submissions"], listing)
-        folder.mkdir(exist_ok=True)
-        return run["seed"], {s.id: r for s in found if (r := _finished(folder / f"{s.id}.json", s))}
-    if any(output.iterdir()):
-        why = "but holds no run to go on with" if resume else "(--resume goes on with a run that was ended)"
-        raise ValueError(f"The folder {output} is not empty {why}: choose another folder.")
-    seed = int.from_bytes(os.urandom(8), "big") if seed is None else int(seed)
-    _write_json(output / "run.json", {"seed": seed, "only": only, "submissions": listing})
-    folder.mkdir()
-    return seed, {}
-
-
-def _same_submissions(output, before, now):
-    """Raises ValueError if the submissions are not those that the run began with."""
-    before = {entry["id"]: entry for entry in before}
-    now = {entry["id"]: entry for entry in now}
-    changes = [f"{name} is gone" for name in before if name not in now]
-    changes += [f"{name} is new" for name in now if name not in before]
-    changes += [f"{name} has changed" for name in now if name in before and now[name] != before[name]]
-    if changes:
-        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        raise ValueError(
-            f"The submissions are not those that the run in {output} began with: {', '.join(changes[:3])}"
-            f"{more}. Pass the same paths from the same folder, or grade into a new folder."
-        )
-
-
-def _finished(path, submission):
-    """The result of an earlier run, unless it is missing, of other bytes, or the grader's own failure."""
-    result = _read_json(path)
-    fits = result is not None and result.get("sha256") == submission.sha256
-    return result if fits and result.get("status") != "grader error" else None
-
-
-def _read_json(path):
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _write_json(path, value):
-    with runtime.atomic_write(path, private=True) as part:
-        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 # Judging.
 
 
@@ -271,33 +246,32 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
     results, waiting = dict(done), queue.SimpleQueue()
 
     def finish(result):
-        _write_json(output / "submissions" / f"{result['id']}.json", result)
+        runs.write_json(output / "submissions" / f"{result['id']}.json", result)
         results[result["id"]] = result
         show(len(results), len(found))
 
     with contextlib.ExitStack() as stack:
-        show = progress or stack.enter_context(_bar(len(found)))
+        show = progress or stack.enter_context(pools.bar(len(found)))
         show(len(results), len(found))
-        runs = []
+        left = []
         for submission in found:
             if submission.id not in results:
-                if submission.problem or not submission.lesson:
-                    why = (
-                        submission.problem or "Neither its cells nor its name are of a lesson with questions."
-                    )
+                if why := _unreadable(submission):
                     finish(_result(submission, "unreadable", why, []))
+                elif submission.superseded:
+                    finish(_result(submission, "superseded", submission.superseded, []))
                 else:
-                    runs.append(submission)
-        if not runs:
+                    left.append(submission)
+        if not left:
             return results
         # Of all submissions, not of those that are left: a run that was resumed gives the same results.
         frameworks = any(answers.use_frameworks(s.answers) for s in found if s.answers)
         start = functools.partial(_open_sandbox, trust, frameworks)
-        pool = stack.enter_context(_Pool(min(jobs or _cores(), len(runs)), start, waiting))
+        pool = stack.enter_context(pools.Pool(min(jobs or pools.cores(), len(left)), start, waiting))
         # While the sandboxes start: the references, too, may have to import TensorFlow.
-        lessons, graders = _prepare(sorted({submission.lesson for submission in runs}), seed, only)
+        lessons, graders = _prepare(sorted({submission.lesson for submission in left}), seed, only)
         count = 0
-        for submission in runs:
+        for submission in left:
             asked = [q for q in lessons[submission.lesson] if _usable(q, submission)]
             if lessons[submission.lesson]:
                 tasks = [graders[q.id].task(submission, only) for q in asked]
@@ -308,12 +282,27 @@ def _judge_all(output, found, done, seed, only, jobs, trust, progress):
                 finish(_result(submission, "unreadable", why, []))
         file = stack.enter_context((output / "seconds.csv").open("a", encoding="utf-8"))
         for submission, outcomes in pool.outcomes(count):
-            marks, times = _marks(submission, lessons[submission.lesson], graders, outcomes, only)
-            failed = [mark["message"] for mark in marks if mark["status"] == "grader error"]
-            finish(_result(submission, *(("grader error", failed[0]) if failed else ("graded", "")), marks))
+            judged, times = _marks(submission, lessons[submission.lesson], graders, outcomes, only)
+            failed = [mark["message"] for mark in judged if mark["status"] == "grader error"]
+            finish(_result(submission, *(("grader error", failed[0]) if failed else ("graded", "")), judged))
             file.writelines(f"{submission.id},{name},{spent:.3f}\n" for name, spent in times)
             file.flush()
     return results
+
+
+def _unreadable(submission):
+    """Why a submission cannot be graded; empty if it can."""
+    if submission.problem:
+        return submission.problem
+    if not submission.lesson:
+        return "Neither its cells nor its name are of a lesson with questions."
+    asked = {question.grade_id for question in questions.topic(submission.lesson)}
+    if asked and not asked & {*submission.answers.sources, *submission.answers.malformed}:
+        return (
+            f"It has no answer to a question of its lesson, {submission.lesson!r}: the cells' metadata is "
+            "gone, or it is another notebook. Copy the answers into a new exercise."
+        )
+    return ""
 
 
 def _prepare(names, seed, only):
@@ -336,12 +325,20 @@ def _usable(question, submission):
     return question.grade_id in submission.answers.sources
 
 
+@functools.cache
+def _key(seed):
+    """What inputs are drawn from; so slow to make that an answer cannot try many seeds while it runs."""
+    text = str(seed).encode()
+    key = hashlib.scrypt(text, salt=b"course grade", n=2**15, r=8, p=2, maxmem=2**27, dklen=32)
+    return int.from_bytes(key, "big")
+
+
 class _Grader:
     """A question with the inputs of this run, and what the reference and the mistakes make of them."""
 
     def __init__(self, question, seed):
         self.question = question
-        rng = np.random.default_rng([seed, zlib.crc32(question.id.encode())])
+        rng = np.random.default_rng([_key(seed), zlib.crc32(question.id.encode())])
         self.expected = judge.expected(question, question.calls(rng))
 
     def task(self, submission, only):
@@ -358,19 +355,25 @@ class _Grader:
         )
 
     def mark(self, outcome):
-        """Status, message, name of the mistake or None, and hint of an answer."""
+        """What is said of an answer, as a dict with the keys of a mark."""
         if outcome.status != "answered":
             status = "wrong" if outcome.status == "malformed" else outcome.status
             told = [] if status == "not attempted" else feedback.failed(self.question, outcome).lines[1:]
-            return status, outcome.message, None, _told(told)
+            return {"status": status, "message": outcome.message, "hint": _told(told)}
+        calls = len(outcome.outputs)
         with np.errstate(all="ignore"):
             verdict = judge.verdict(self.question, self.expected, outcome.outputs)
             if verdict.status == "right":
-                return "right", " ".join(verdict.notes), None, None
+                return {"status": "right", "message": " ".join(verdict.notes), "calls_right": calls}
             told = feedback.hints(self.question, self.expected, outcome.outputs, verdict)
-        call = f"Call {verdict.call + 1}: " if len(outcome.outputs) > 1 else ""
-        mistake = "+".join(each.name for each in verdict.mistakes) or None
-        return "wrong", call + verdict.message, mistake, _told(told)
+        return {
+            "status": "wrong",
+            "message": f"Call {verdict.call + 1}: " * (calls > 1) + verdict.message,
+            "mistake": "+".join(each.name for each in verdict.mistakes) or None,
+            "hint": _told(told),
+            "call": handback.call_text(self.question, self.expected.calls[verdict.call]),
+            "calls_right": calls - len(verdict.wrong),
+        }
 
 
 def _told(lines):
@@ -392,43 +395,54 @@ def _marks(submission, asked, graders, outcomes, only):
     """
     failure = outcomes if isinstance(outcomes, Exception) else None
     rest = iter([] if failure else outcomes)
-    marks, times = [], []
+    found, times = [], []
     for question in asked:
-        mistake, hint, outcome = None, None, None
+        outcome = None
         if _usable(question, submission) and not failure:
             outcome = next(rest)
             times.append((question.id, outcome.seconds))
         if only is not None and question.id not in only:
             continue
         if question.grade_id in submission.answers.malformed:
-            status, message = "wrong", submission.answers.malformed[question.grade_id]
+            said = {"status": "wrong", "message": submission.answers.malformed[question.grade_id]}
         elif not _usable(question, submission):
-            status, message = "not attempted", f"The notebook has no cell {question.grade_id!r}."
+            said = {
+                "status": "not attempted",
+                "message": f"The notebook has no cell {question.grade_id!r}.",
+            }
         elif failure:
-            status, message = "grader error", f"The grader failed: {failure}"
+            said = {"status": "grader error", "message": f"The grader failed: {failure}"}
         else:
             try:
-                status, message, mistake, hint = graders[question.id].mark(outcome)
-                if status not in STATUSES:
-                    raise ValueError(f"unknown status {status!r}")
+                said = graders[question.id].mark(outcome)
+                if said["status"] not in STATUSES:
+                    raise ValueError(f"unknown status {said['status']!r}")
             except Exception as error:  # Whatever goes wrong here is not the learner's fault.
-                status, message = "grader error", f"The grader failed: {type(error).__name__}: {error}"
-        marks.append(
+                message = f"The grader failed: {type(error).__name__}: {error}"
+                said = {"status": "grader error", "message": message}
+        status, code = said["status"], submission.answers.sources.get(question.grade_id)
+        found.append(
             {
                 "id": question.id,
                 "title": question.title,
                 "status": status,
                 "points": None if status == "grader error" else question.points * (status == "right"),
                 "of": question.points,
-                "message": _plain(message),
-                "mistake": mistake,
-                "hint": hint,
+                "message": _plain(said["message"]),
+                "mistake": said.get("mistake"),
+                "hint": said.get("hint"),
+                "start": question.hint if status == "not attempted" else None,
+                "call": said.get("call"),
+                "calls": len(graders[question.id].expected.calls),
+                "calls_right": said.get("calls_right", 0),
+                "code": code,
+                "digest": None if code is None else certificate.answer_digest(code),
             }
         )
-    return marks, times
+    return found, times
 
 
-def _result(submission, status, message, marks):
+def _result(submission, status, message, found):
     """What is written of a submission. Without a mark, `points` is None: that is not the same as 0."""
     return {
         "id": submission.id,
@@ -438,10 +452,11 @@ def _result(submission, status, message, marks):
         "lesson": submission.lesson,
         "status": status,
         "message": _plain(message),
-        "points": sum(mark["points"] for mark in marks) if status == "graded" else None,
-        "of": sum(mark["of"] for mark in marks) if marks else None,
+        "warning": submission.warning,
+        "points": sum(mark["points"] for mark in found) if status == "graded" else None,
+        "of": sum(mark["of"] for mark in found) if found else None,
         "remarks": submission.answers.problems if submission.answers else [],
-        "questions": marks,
+        "questions": found,
     }
 
 
@@ -453,147 +468,35 @@ def _plain(text):
     return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 4] + " ..."
 
 
-class _Pool:
-    """Threads that take (submission, tasks) from a queue, each with a sandbox of its own."""
-
-    def __init__(self, jobs, open_sandbox, waiting):
-        self.open_sandbox, self.waiting = open_sandbox, waiting
-        self.ended = threading.Event()
-        self.finished = queue.Queue(maxsize=2 * jobs)  # Outputs may be large: no more wait than needed.
-        # Daemons: after an error or Ctrl-C nobody waits for an answer that runs to its limit.
-        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(jobs)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.ended.set()
-        for _ in self.threads:
-            self.waiting.put(None)
-        for thread in self.threads:
-            thread.join(5.0 if kind else None)
-
-    def outcomes(self, count):
-        """Yields `count` times (submission, outcomes or an exception); raises what ended a thread."""
-        for _ in range(count):
-            submission, outcomes = self.finished.get()
-            if submission is None:
-                raise outcomes
-            yield submission, outcomes
-
-    def _work(self):
-        try:
-            while not self.ended.is_set():
-                # A sandbox that failed is replaced; one that does not even start ends the run.
-                with self.open_sandbox() as box:
-                    while True:
-                        entry = self.waiting.get()
-                        if entry is None or self.ended.is_set():
-                            return
-                        submission, tasks, own = entry
-                        try:
-                            outcomes = box.run(tasks, own) if tasks else []
-                            if len(outcomes) != len(tasks):
-                                raise ValueError("the sandbox lost an answer")
-                        except Exception as error:  # Never the learner's fault, and not the others' either.
-                            self._give(submission, error)
-                            break
-                        self._give(submission, outcomes)
-        except BaseException as error:
-            self._give(None, error)
-
-    def _give(self, submission, outcomes):
-        while not self.ended.is_set():
-            with contextlib.suppress(queue.Full):
-                self.finished.put((submission, outcomes), timeout=0.2)
-                break
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _bar(total):
-    """Gives a function of (done, total) that draws a bar on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich import console, progress
-
-    columns = (*progress.Progress.get_default_columns()[:2], progress.MofNCompleteColumn())
-    with progress.Progress(
-        *columns, progress.TimeRemainingColumn(), console=console.Console(stderr=True)
-    ) as bar:
-        task = bar.add_task("Grading", total=total)
-        yield lambda done, total: bar.update(task, completed=done)
-
-
 # Tables.
 
 
-def _write_table(path, results):
+def _write_table(path, rows):
     """One row per submission, with two columns per question."""
-    columns = _columns(results)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    columns = _columns(rows)
     head = ["student", "id", "source", "lesson", "status", "points", "of", "message"]
-    table.writerow(head + [f"{name} {what}" for name in columns for what in ("points", "status")])
-    for result in results:
-        marks = {mark["id"]: mark for mark in result["questions"]}
-        row = [result[name] for name in head]
+    more = ["warning", "number", "submitted", "late", "before penalty", "comment"]
+    people = ["roster id", "roster name", "email"] if any(row.person for row in rows) else []
+    table = [
+        [*head, *more, *people, *(f"{name} {what}" for name in columns for what in ("points", "status"))]
+    ]
+    for row in rows:
+        result = row.result
+        person = row.person
+        cells = [result["student"], result["id"], result["source"], result["lesson"], result["status"]]
+        cells += [row.points, result["of"], result["message"], row.warning, row.number]
+        cells += [row.late.time, row.late.text, row.earned if row.late.penalty else None, row.comment]
+        cells += [person.id, person.name, person.email] if person else [None] * len(people)
+        asked = {mark["id"]: mark for mark in result["questions"]}
         for name in columns:
-            mark = marks.get(name)
-            row += [mark["points"], mark["status"]] if mark else [None, None]
-        table.writerow(map(_cell, row))
-    with runtime.atomic_write(path, private=True) as part:
-        part.write_text(text.getvalue(), encoding="utf-8")
+            mark = asked.get(name)
+            cells += [row.question_points[name], mark["status"]] if mark else [None, None]
+        table.append(cells)
+    tables.write_csv(path, table)
 
 
-def _columns(results):
+def _columns(rows):
     """The questions that occur, lessons in alphabetical order, each lesson's in its own."""
-    present = {mark["id"] for result in results for mark in result["questions"]}
+    present = {mark["id"] for row in rows for mark in row.result["questions"]}
     lessons = sorted({name.partition(".")[0] for name in present})
     return [q.id for lesson in lessons for q in questions.topic(lesson) if q.id in present]
-
-
-def _cell(value):
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _write_gradescope(output, results):
-    """Gradescope's results.json (https://gradescope-autograders.readthedocs.io/en/latest/specs/)."""
-    if len(results) == 1:
-        _write_json(output / "results.json", _gradescope(results[0]))
-        return
-    folder = output / "results"
-    folder.mkdir(exist_ok=True)
-    for result in results:
-        _write_json(folder / f"{result['id']}.json", _gradescope(result))
-
-
-def _gradescope(result):
-    """One submission in Gradescope's form.
-
-    After a failure of the grader there is neither a score nor a test in it: Gradescope then says that the
-    autograder failed, instead of giving a mark.
-    """
-    report = {"output": result["message"], "output_format": "text", "visibility": "visible"}
-    if result["status"] == "grader error":
-        return report
-    tests = [
-        {
-            "name": f"{mark['id']}: {mark['title']}",
-            "number": str(number),
-            "score": mark["points"],
-            "max_score": mark["of"],
-            "status": "passed" if mark["status"] == "right" else "failed",
-            "output": "\n".join(filter(None, [mark["status"], mark["message"], mark["hint"]])),
-            "output_format": "text",
-        }
-        for number, mark in enumerate(result["questions"], start=1)
-    ]
-    return {"score": result["points"] or 0, **report, "tests": tests}

@@ -2,17 +2,20 @@
 
 import base64
 import collections
+import contextlib
 import html
 import io
 import json
 import pathlib
+import re
 
 import numpy as np
 
 from course_lib import plots, runtime
+from course_lib.grading import certificate, tables
 from course_lib.grading.grade import STATUSES
 
-SHOWN = 12  # Mistakes in the picture; the table has all.
+CODE_CHARACTERS = 5_000  # Of an example.
 # Neighbours differ in lightness and hatch, so that a grey print tells them apart.
 _LOOKS = {
     "right": ("#56B4E9", ""),
@@ -39,6 +42,8 @@ img {{ max-width: 100%; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 0.9rem; }}
 th, td {{ border-bottom: 1px solid #bbb; padding: 0.3rem 0.6rem; text-align: left; vertical-align: top; }}
 td {{ overflow-wrap: anywhere; }}
+.id {{ white-space: nowrap; }}
+pre {{ font: 0.8rem/1.4 ui-monospace, monospace; white-space: pre-wrap; margin: 0.3rem 0; }}
 .number {{ text-align: right; white-space: nowrap; }}
 </style>
 </head>
@@ -68,6 +73,7 @@ def report(folder, path=None):
     results = [_read(file) for file in sorted((folder / "submissions").glob("*.json"))]
     if not results:
         raise ValueError(f"There are no results in {folder}: give the folder that `course grade` wrote.")
+    _give(results, folder / "grades.csv")
     import matplotlib.pyplot as plt
 
     with plt.rc_context():
@@ -91,30 +97,53 @@ def _read(file):
     return result
 
 
+def _give(results, path):
+    """Puts the marks that are given, after penalties and overrides, in place of those that were judged."""
+    if not path.is_file():
+        return
+    rows = {row.get("id"): row for _, row in tables.read_csv(path)[1]}
+    for result in results:
+        row = rows.get(result["id"], {})
+        with contextlib.suppress(ValueError):
+            result["points"] = float(row["points"]) if row.get("points") else result["points"]
+            for mark in result["questions"]:
+                given = row.get(f"{mark['id']} points")
+                mark["points"] = float(given) if given else mark["points"]
+
+
 def _sections(results):
     """The parts of the page."""
     states = collections.Counter(result["status"] for result in results)
-    graded = [result for result in results if result["status"] == "graded"]
+    graded = [result for result in results if result["points"] is not None]
     counts = [f"{len(results)} submission{'s' if len(results) != 1 else ''}", f"{len(graded)} with a mark"]
     counts += [f"{states[name]} {words}" for name, words in
-               [("unreadable", "that could not be read"), ("grader error", "on which the grader failed")]
+               [("unreadable", "that could not be read"), ("grader error", "on which the grader failed"),
+                ("superseded", "in whose place a later one counts")]
                if states[name]]  # fmt: skip
     yield f"<p>{', '.join(counts)}.</p>"
     questions = {}
     for result in results:
         for mark in result["questions"]:
             questions.setdefault(mark["id"], []).append(mark)
-    lessons = sorted({name.partition(".")[0] for name in questions})
-    for lesson in lessons:
-        inside = {name: marks for name, marks in questions.items() if name.partition(".")[0] == lesson}
-        yield f"<h2>Lesson: {_text(lesson)}</h2>"
-        yield from _lesson(inside, [r for r in graded if r["lesson"] == lesson])
+    lessons = {name.partition(".")[0] for name in questions}
+    for lesson in sorted(lessons, key=lambda word: (certificate.number(word), word)):
+        yield from _of_lesson(lesson, questions, results, graded)
     yield "<h2>Submissions</h2>"
     yield _submissions(results)
 
 
-def _lesson(questions, graded):
-    """What is said of one lesson."""
+def _of_lesson(lesson, questions, results, graded):
+    """What is said of one lesson, under its heading."""
+    inside = {name: marks for name, marks in questions.items() if name.partition(".")[0] == lesson}
+    yield f"<h2>Lesson: {_text(lesson.replace('_', ' '))}</h2>"
+    own = [result for result in results if result["lesson"] == lesson]
+    yield from _lesson(
+        inside, [result for result in graded if result["lesson"] == lesson and result["of"]], own
+    )
+
+
+def _lesson(questions, graded, results):
+    """The parts of one lesson: points, questions, mistakes, and what is no known mistake."""
     if graded:
         yield "<h3>Points</h3>"
         yield _distribution(graded)
@@ -126,10 +155,11 @@ def _lesson(questions, graded):
         mean = f"{np.mean(judged):.2f}" if judged else "no mark"
         means[name] = 100 * np.mean(judged) / marks[0]["of"] if judged else 0.0
         never = f"{count['not attempted']} ({count['not attempted'] / len(marks):.0%})"
-        title = f"{_text(name)}<br>{_text(marks[0]['title'])}"
+        title = f"{_id(name)}<br>{_text(marks[0]['title'])}"
         rows.append([title, f"{mean} of {marks[0]['of']}", f"{count['right']} of {len(marks)}", never])
-    yield _picture(plots.bars(list(means), list(means.values()), xlabel="mean points (% of the question's)"),
-                   "Mean points per question; the table below has the numbers")  # fmt: skip
+    axes = plots.bars(list(means), list(means.values()), xlabel="mean points (% of the question's)")
+    axes.set(xlim=(0, 100))
+    yield _picture(axes, "Mean points per question; the table below has the numbers")
     yield _outcomes(questions)
     yield _table(["question", "mean points", "right", "never tried"], rows)
     yield "<h3>Common mistakes</h3>"
@@ -140,19 +170,41 @@ def _lesson(questions, graded):
             if mark["mistake"]:
                 mistakes[name, mark["mistake"]] += 1
                 hints[name, mark["mistake"]] = mark["hint"]
-    if not mistakes:
-        yield "<p>No answer was one of the usual mistakes.</p>"
-        return
     common = sorted(mistakes.items(), key=lambda item: (-item[1], item[0]))
-    names = [f"{name}: {mistake.replace('_', ' ')}" for (name, mistake), _ in common[:SHOWN]]
-    axes = plots.bars(names, [number for _, number in common[:SHOWN]], xlabel="answers with this mistake")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    yield _picture(axes, f"The {len(names)} most common mistakes; the table below has all")
     rows = [
-        [_text(name), _text(mistake.replace("_", " ")), str(number), _text(hints[name, mistake])]
+        [_id(name), _text(mistake.replace("_", " ")), str(number), _text(hints[name, mistake])]
         for (name, mistake), number in common
     ]
-    yield _table(["question", "mistake", "answers", "its hint"], rows, numbers=(2,))
+    head = ["question", "mistake", "answers", "its hint"]
+    yield _table(head, rows, numbers=(2,)) if rows else "<p>No answer was one of the usual mistakes.</p>"
+    yield "<h3>Wrong answers that are no known mistake</h3>"
+    rows = list(_unknown(results))
+    head = ["question", "what happened", "answers", "an example"]
+    yield _table(head, rows, numbers=(2,)) if rows else "<p>There is none.</p>"
+
+
+def _unknown(results):
+    """Rows of answers for which no hint is registered, those that went wrong in the same way together."""
+    groups = collections.defaultdict(list)
+    for result in results:
+        for mark in result["questions"]:
+            if mark["status"] not in ("right", "not attempted", "grader error") and not mark["mistake"]:
+                # Numbers differ from answer to answer.
+                kind = re.sub(r"[-+]?\d[\d.e+-]*", "#", mark["message"])
+                groups[mark["id"], mark["status"], kind].append((mark, result))
+    for (name, status, _), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        mark, result = group[0]
+        words = mark["message"] if status == "wrong" else f"{status}: {mark['message']}"
+        example = _text(result["source"]).replace("/", "/<wbr>")
+        if code := mark.get("code"):
+            shown = code if len(code) <= CODE_CHARACTERS else code[:CODE_CHARACTERS] + "\n... (cut)"
+            example = f"<details><summary>{example}</summary><pre>{_text(shown)}</pre></details>"
+        yield [_id(name), _text(words), str(len(group)), example]
+
+
+def _id(name):
+    """A question's id, which no line break may cut."""
+    return f'<span class="id">{_text(name)}</span>'
 
 
 def _distribution(graded):
@@ -183,6 +235,7 @@ def _outcomes(questions):
             left = left + width
     axes.set_yticks(rows, names)
     axes.set(xlabel="answers")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(False, axis="y")
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=9)
     return _picture(axes, "How the answers to each question ended; the table below has the numbers")
@@ -211,7 +264,7 @@ def _submissions(results):
     for result in sorted(
         results, key=lambda r: (r["points"] is not None, r["lesson"], r["student"], r["id"])
     ):
-        points = f"{result['points']} of {result['of']}" if result["points"] is not None else "no mark"
+        points = f"{result['points']:g} of {result['of'] or 0}" if result["points"] is not None else "no mark"
         statuses = collections.Counter(mark["status"] for mark in result["questions"])
         words = result["message"] or ", ".join(f"{statuses[s]} {s}" for s in STATUSES if statuses[s])
         rows.append([_text(result["student"]), _text(result["lesson"]), points, _text(words)])
