@@ -100,6 +100,7 @@ def test_notebook_check_and_grade_agree(written, monkeypatch, tmp_path):
     with sandbox.Sandbox(confined=False, frameworks=False) as running:
         marked = {each.question.id: each for each in feedback.check_notebook(path, running)}
     assert {name: each.status == "right" for name, each in marked.items()} == right
+    assert ("note", "Left out, because only IPython knows it: %%time") in marked["imdb.clean"].lines
     told = dict(marked["imdb.batches_by_length"].lines)
     assert "changes `lengths`" in told["note"]
     assert "An answer cannot use course_lib" in str(marked["imdb.split"])
@@ -110,3 +111,4 @@ def test_notebook_check_and_grade_agree(written, monkeypatch, tmp_path):
     grade.grade([tmp_path / "class"], tmp_path / "grades", seed=0, trust=bool(sandbox.missing_layers()))
     result = json.loads((tmp_path / "grades" / "submissions" / "ada.json").read_text(encoding="utf-8"))
     assert {mark["id"]: mark["status"] == "right" for mark in result["questions"]} == right
+    assert any("left out (%%time, !true)" in remark for remark in result["remarks"])

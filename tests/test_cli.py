@@ -94,7 +94,7 @@ def test_a_terminal_that_lacks_a_character_gets_the_rest(tmp_path, encoding):
     assert result.returncode == 0, result.stderr
     bar = ("░" * 20).encode(encoding, errors="replace").decode(encoding)
     lines = result.stdout.decode(encoding).splitlines()
-    assert lines[0].startswith(f"attention       {bar} 0 of ")
+    assert lines[0].startswith(f"01 attention       {bar} 0 of ")
     assert lines[-1] == f"(kept in {tmp_path / 'progress.json'})"
 
 

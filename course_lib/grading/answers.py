@@ -14,6 +14,7 @@ NOTEBOOK_BYTES = 20 * 2**20
 ANSWER_CHARACTERS = 200_000
 # JSON's lists and objects: 20 MB of "[]," would become half a gigabyte of Python lists.
 BRACKETS = 1_000_000
+MAGIC = re.compile(r"^[ \t]*(%{1,2}[a-z]\w*|![a-z]\w*)", re.MULTILINE)
 OWN_CHARACTERS = 1_000_000  # Of all cells together that are no answers.
 
 
@@ -96,6 +97,9 @@ def read_answers(data):
             malformed[grade_id] = str(error)
     _by_name(cells, ids, known, found, malformed, problems)
     sources = {grade_id: _source(cells[number]) for grade_id, number in found.items()}
+    for grade_id, source in sources.items():
+        if left_out := MAGIC.findall(source):
+            problems.append(f"{grade_id}: lines for IPython are left out ({', '.join(left_out[:3])}).")
     return Answers(sources, malformed, problems, _own(cells, ids, found, problems))
 
 

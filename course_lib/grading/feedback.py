@@ -203,6 +203,10 @@ def hints(question, expectation, outputs, verdict, step=0):
     lines = []
     if verdict.mistakes:
         several = len(verdict.mistakes) > 1
+        if several:
+            lines.append(
+                ("hint", "Two mistakes at once, it seems. Each of these is said as if it were the only one:")
+            )
         for mistake in verdict.mistakes:
             lines.append(("hint" if not several else "one of 2", mistake.more if step else mistake.hint))
     else:
@@ -419,7 +423,9 @@ def check_notebook(path, sandbox):
             marked.append(Feedback(question, "wrong", [("result", reason)]))
         elif outcome.status == "answered":
             digest = hashlib.sha256(found.sources[question.grade_id].encode()).hexdigest()
-            marked.append(explain(question, expected(question.id), outcome.outputs, digest))
+            left_out = cells.plain(found.sources[question.grade_id])[1]
+            notes = [f"Left out, because only IPython knows it: {name}" for name in left_out]
+            marked.append(explain(question, expected(question.id), outcome.outputs, digest, remarks=notes))
         elif outcome.status == "not attempted" and question.grade_id not in found.sources:
             missing = f"The answer's cell is missing. `course reset {path}` brings it back; yours is kept."
             marked.append(Feedback(question, "not attempted", [("to do", missing)]))

@@ -107,5 +107,5 @@ def _sources():
 
 
 def _write_json(path, value):
-    with runtime.atomic_write(path) as part:
+    with runtime.atomic_write(path, private=True) as part:
         part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

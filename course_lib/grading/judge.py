@@ -8,6 +8,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import re
 
 import numpy as np
 
@@ -249,9 +250,10 @@ def _dtypes(question, right, got):
                 f"which are no "
                 "mask: as an index, 0 and 1 name places"
             )
-        if wanted and wanted != other.dtype.name and not (wanted == "int" and other.dtype.kind in "iu"):
-            kind = "whole numbers of an integer dtype" if wanted == "int" else wanted
-            return f"{name} must be of dtype {kind}. Received: the right numbers, but as {other.dtype}"
+        if wanted == "int" and other.dtype.kind not in "iu":
+            return f"{name} must be of integers. Received: the right numbers, but as {other.dtype}"
+        if wanted not in (None, "int", other.dtype.name):
+            return f"{name} must be of dtype {wanted}. Received: the right numbers, but as {other.dtype}"
     return None
 
 
@@ -332,8 +334,14 @@ def _recognise(mistake, arguments, right, got):
 def _alike(question, one, other):
     """Whether a call ended the same way for a mistake and an answer."""
     if isinstance(one, Raised) or isinstance(other, Raised):
-        return isinstance(one, Raised) and isinstance(other, Raised) and one.kind == other.kind
+        both = isinstance(one, Raised) and isinstance(other, Raised)
+        return both and one.kind == other.kind and _gist(one.message) == _gist(other.message)
     return _shapes(question, one, other) is None and _values(question, one, other) is None
+
+
+def _gist(message):
+    """What an exception says, without the shapes, numbers and texts of this call."""
+    return re.sub(r"'[^']*'|[\d\s(),.\[\]-]+", " ", message)[:60].strip()
 
 
 def parts(question, *packed):

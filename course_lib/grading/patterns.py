@@ -188,7 +188,7 @@ def _arithmetic(question, arguments, one, other):
         for name, change in POWERS.items():
             if _close(change(a), b, question) and not _close(a, change(a), question):
                 said.append(f"each number is {name}.")
-        for name, change in ROUNDINGS.items():
+        for name, change in ROUNDINGS.items() if a.size > 1 else ():  # A single 0 may have many causes.
             if _close(change(a), b, question):
                 said.append(f"the numbers are {name}.")
         nonzero = np.abs(a) > max(question.atol, 1e-12)
