@@ -127,6 +127,10 @@ def _mean(logits):
     return logits.mean(axis=-1, keepdims=True)
 
 
+def _least(logits):
+    return logits.min(axis=-1, keepdims=True)
+
+
 def _hidden(answer):
     return _quiet(lambda labels, logits: np.nan_to_num(answer(labels, logits)))
 
@@ -285,15 +289,16 @@ _LOSS = Question(
             "taken off which?",
         ),
         Mistake(
-            "mean_taken_off",
-            (
-                functools.partial(_sum_loss, shift=_mean),
-                functools.partial(_log_loss, shift=_mean),
+            "shift_too_small",
+            tuple(
+                functools.partial(answer, shift=shift)
+                for shift in (_mean, _least)
+                for answer in (_sum_loss, _log_loss)
             ),
-            "You take the mean off each row. A logit that is far above the mean still overflows under the "
-            "exponential.",
-            "After the shift no logit may be large, so the largest itself has to become 0. For the row "
-            "[900, -900, 0] the mean is 0 and changes nothing.",
+            "You shift each row, but not far enough: a logit that is far above the others still overflows "
+            "under the exponential.",
+            "After the shift no logit may be large, so the largest itself has to become 0. The mean of the "
+            "row [900, -900, 0] is 0, its least number -900: what is left of the 900 with your shift?",
         ),
         Mistake(
             "logits_clipped",
@@ -394,6 +399,10 @@ def _adamw_with(*options):
     return tuple(functools.partial(_adamw, **each) for each in options)
 
 
+def _step_without_rate(value, gradient, first, second, step, learning_rate, weight_decay):
+    return _adamw(value, gradient, first, second, step, 1.0, learning_rate * weight_decay)
+
+
 def _no_decay(learning_rate, weight_decay):
     return 1.0
 
@@ -424,7 +433,7 @@ _ADAMW = Question(
         Mistake(
             "uncorrected",
             _adamw_with({"factor": lambda t: 1.0}),
-            "Your means are right, but the first steps are too long, by about three times. What do means "
+            "The first steps of your weight are too long, by about three times. What do means "
             "that start at zero lack in the first steps?",
             "At step 1 the first mean is a tenth of the gradient and the second a thousandth of its square. "
             "The corrected step must be the learning rate in size, as long as epsilon is small beside the "
@@ -444,8 +453,8 @@ _ADAMW = Question(
                 {"factor": lambda t: np.sqrt(1 - 0.999) / (1 - 0.9)},
                 {"factor": lambda t: np.sqrt(1 - 0.999**t) / np.sqrt(1 - 0.9**t)},
             ),
-            "Your means are right, the weight is not: the fraction with the powers of t has another value "
-            "than in the formula. Compute yours for t = 1, 2 and 100.",
+            "Your weight moves by another length: the fraction with the powers of t has another value than "
+            "in the formula. Compute yours for t = 1, 2 and 100.",
             "For t = 1 it is √0.001 / 0.1, about 0.316; for t = 2 it is √0.001999 / 0.19, about 0.235; later "
             "on it grows towards 1. Check numerator, denominator, root and exponent one by one.",
         ),
@@ -487,6 +496,13 @@ _ADAMW = Question(
             "that it is added to the root of v' itself.",
         ),
         Mistake(
+            "step_without_the_rate",
+            (_step_without_rate,),
+            "Your step has one length, whatever the learning rate is.",
+            "At step 1 the weight must move by about the learning rate, 0.1 or 0.05 here. Yours moves by "
+            "about 1. What stands before the fraction in the formula?",
+        ),
+        Mistake(
             "decay_forgotten",
             _adamw_with({"factor_of_decay": _no_decay}),
             "Right where the weight decay is 0. Elsewhere nothing of yours depends on it: that is Adam, "
@@ -497,15 +513,14 @@ _ADAMW = Question(
         Mistake(
             "decay_without_the_rate",
             _adamw_with({"factor_of_decay": lambda rate, decay: 1.0 - decay}),
-            "The means are right, but your weight shrinks too much. Should it also shrink in a step whose "
-            "learning rate is 0?",
+            "Your weight shrinks too much. Should it also shrink in a step whose learning rate is 0?",
             "With weight 1, decay 0.1 and learning rate 0.1, the decay takes 0.01, not 0.1. A schedule that "
             "ends at zero has to end the decay too.",
         ),
         Mistake(
             "decay_afterwards",
             _adamw_with({"late": True}),
-            "Very close: the means are right, the weight differs by a little. Your decay also shrinks the "
+            "Very close: the weight differs by a little. Your decay also shrinks the "
             "step that was just made.",
             "Take the decay's share of the weight as it came in. In a formula, the new weight is the old one "
             "times a factor, minus the step; nothing multiplies the step.",
@@ -517,8 +532,7 @@ _ADAMW = Question(
                 {"divisor": lambda old, new: old},
                 {"numerator": lambda gradient, old, new: old, "divisor": lambda old, new: old},
             ),
-            "The means that you return are right, but your step is made with a mean from before this "
-            "gradient.",
+            "Your step is made with a mean from before this gradient.",
             "The step uses m' and v', not m and v: at step 1, when both means are 0, the gradient must count "
             "already. Look at which names stand in your last line.",
         ),
@@ -532,7 +546,7 @@ _ADAMW = Question(
                     "factor": lambda t: np.sqrt(1 - 0.999**t),
                 },
             ),
-            "Your means are right, but the weight moves along the gradient, not along its running mean.",
+            "Your weight moves along the gradient, not along its running mean.",
             "What is divided by the root is m', which remembers earlier gradients. You compute it and return "
             "it; where else must it stand?",
         ),
@@ -576,7 +590,7 @@ _ADAMW = Question(
                 {"factor_of_decay": lambda rate, decay: 1.0 + rate * decay},
                 {"sign": 1.0, "factor_of_decay": lambda rate, decay: 1.0 + rate * decay},
             ),
-            "The means are right, but one of the two changes of the weight has the wrong sign.",
+            "One of the two changes of the weight, or both, have the wrong sign.",
             "With a positive gradient the weight must fall, and the decay must bring it nearer to zero, "
             "whatever its sign. Which of the two do you get?",
         ),
@@ -714,15 +728,14 @@ _SCHEDULE = Question(
         Mistake(
             "starts_at_zero",
             _scheduled({"rise": lambda step, warmup: step / max(warmup, 1)}),
-            "Your rate is 0 at step 0, so the first batch teaches nothing. The fall is right.",
+            "Your rate is 0 at step 0, so the first batch teaches nothing.",
             "With four steps of warm-up the first four rates are a quarter, a half, three quarters and all "
             "of the peak. Yours begin with 0.",
         ),
         Mistake(
             "falls_from_step_zero",
             _scheduled({"progress": lambda step, warmup, total: step / total}),
-            "Where the warm-up ends your rate jumps: the cosine has been running since step 0. The rise and "
-            "the end are right.",
+            "Where the warm-up ends your rate jumps: the cosine has been running since step 0.",
             "At step warmup_steps the rate must be the peak. Count the progress of the fall from there: it "
             "goes from 0 at warmup_steps to 1 at total_steps.",
         ),
@@ -757,7 +770,7 @@ _SCHEDULE = Question(
         Mistake(
             "straight_fall",
             _scheduled({"fall": lambda progress: 1.0 - progress}),
-            "Rise and end are right, but your rate falls along a straight line, not along half a cosine.",
+            "Your rate falls along a straight line, not along half a cosine.",
             "At a quarter of the fall the rate must still be 85 % of the peak, at half 50 %. The cosine of "
             "an angle from 0 to π goes from 1 to -1: lift and halve it.",
         ),
@@ -774,8 +787,8 @@ _SCHEDULE = Question(
                 {"fall": lambda progress: 0.5 * (1.0 + np.cos(progress))},
                 {"fall": lambda progress: 0.5 * (1.0 + np.sin(np.pi * progress))},
             ),
-            "The rise is right, the fall is not. At progress 0, 0.5 and 1 it must be the peak, half of it "
-            "and 0: what is yours at these three?",
+            "Your fall is not the half cosine of the text. At progress 0, 0.5 and 1 it must be the peak, "
+            "half of it and 0: what is yours at these three?",
             "The angle goes from 0 to π, so the cosine goes from 1 to -1. Adding 1 lifts it to 2 to 0, and "
             "halving that gives a share of the peak. Which of the three is missing?",
         ),
@@ -790,7 +803,7 @@ _SCHEDULE = Question(
         Mistake(
             "one_axis_of_steps",
             (_loop_over_one_axis, _flat, _flat_arrays),
-            "The rates are right, but not their shape: `step` may have no axis, one, or two.",
+            "Your rates do not have the shape of `step`, which may have no axis, one, or two.",
             "Do without a loop: arithmetic and np.where work on all elements and keep the shape, whatever it "
             "is. What would your code return for a single number, and for np.arange(6).reshape(2, 3)?",
         ),
@@ -808,7 +821,7 @@ _SCHEDULE = Question(
                 {"rise": lambda step, warmup: step / max(warmup - 1, 1)},
                 {"rise": lambda step, warmup: (step + 1) / max(warmup - 1, 1)},
             ),
-            "The fall is right. In the rise, the rate of some step is not the share of the peak that the "
+            "In the rise, the rate of some step is not the share of the peak that the "
             "text gives: try the first and the last step of a warm-up of four.",
             "With a warm-up of four the rates of the steps 0 to 3 are a quarter, a half, three quarters and "
             "all of the peak. How many parts does that make?",
@@ -925,6 +938,17 @@ def _too_early(losses, patience):
     return (stopped - _stops(losses, patience)), best
 
 
+def _counts_every_epoch(losses, patience):
+    best = waited = 0
+    for epoch in range(1, len(losses)):
+        if losses[epoch] < losses[best]:
+            best, waited = epoch, 0
+        waited += 1
+        if waited >= patience:
+            return epoch, best
+    return len(losses) - 1, best
+
+
 def _less_patient(losses, patience):
     return _stopping(losses, max(patience - 1, 1))
 
@@ -971,7 +995,7 @@ _STOPPING = Question(
         Mistake(
             "knows_the_future",
             _best_changed(lambda losses, patience, stopped, best: int(np.argmin(losses))),
-            "You stop in the right epoch, but the best one is sometimes later than that: a training that has "
+            "Your best epoch is sometimes later than the one in which training stops: a training that has "
             "stopped never sees it.",
             "For the losses 3, 1, 2, 2, 0 and patience 2 training stops in epoch 3. The 0 is never measured. "
             "Among which epochs can the best one be?",
@@ -1000,7 +1024,7 @@ _STOPPING = Question(
         ),
         Mistake(
             "one_epoch_too_early",
-            (_too_early, _less_patient),
+            (_too_early, _less_patient, _counts_every_epoch),
             "You stop too early, by one epoch of patience. With patience 2, how many bad epochs are trained?",
             "The epochs without improvement are trained, too: their losses have to be known. The last of "
             "them, the one that uses patience up, is `stopped`.",
@@ -1152,6 +1176,12 @@ def _macro_f1(labels, predictions, num_classes):
     matrix = np.zeros((num_classes, num_classes), dtype="int64")
     np.add.at(matrix, (labels, predictions), 1)
     return fine_tuning.macro_f1(matrix)
+
+
+def _pairs_counted_once(labels, predictions, num_classes):
+    matrix = np.zeros((num_classes, num_classes))
+    matrix[labels, predictions] += 1
+    return np.mean(_safe(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1)))
 
 
 def _by_class(score, finish=np.mean):
@@ -1359,6 +1389,14 @@ _F1 = Question(
             "Your denominators lack errors of one kind. Which two kinds of errors has a class?",
             "An example of class 0 for which 1 is predicted is a miss of class 0 and a false alarm of class "
             "1. Count both kinds for each class, on the labels and on the predictions.",
+        ),
+        Mistake(
+            "pairs_counted_once",
+            _pairs_counted_once,
+            "Your counts are too small: a pair of label and prediction counts once, however often it occurs.",
+            "With arrays as indices, `matrix[labels, predictions] += 1` reads all places, adds 1 and writes "
+            "them back, so a place that is named twice gets 1, not 2. np.add.at adds each time; or compare "
+            "and sum, class by class.",
         ),
         Mistake(
             "true_negatives_counted",

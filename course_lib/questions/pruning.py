@@ -91,6 +91,10 @@ def _last_of_equals(weights, sparsity):
     return _drop(weights, _stable(-np.abs(weights))[kept:])
 
 
+def _last_of_equal_values(weights, sparsity):
+    return _drop(weights, _stable(-weights)[weights.size - _count(weights, sparsity) :])
+
+
 def _dropping_the_largest(weights, sparsity):
     return _drop(weights, _stable(-np.abs(weights))[: _count(weights, sparsity)])
 
@@ -113,6 +117,25 @@ def _cut(number):
     return lambda weights, sparsity: int(number(sparsity * weights.size))
 
 
+def _inverted(answer):
+    return lambda weights, sparsity: ~answer(weights, sparsity)
+
+
+# Who takes True for "goes" may do so with any of these.
+_MASKS = (
+    _right_mask,
+    _comparing(np.greater, -1),
+    _comparing(np.greater_equal),
+    _quantile(np.greater),
+    _quantile(np.greater_equal),
+    _not_stable,
+    _partitioned,
+    _last_of_equals,
+    _dropping(_cut(np.floor)),
+    _dropping(_cut(np.ceil)),
+)
+
+
 _MAGNITUDE = Question(
     id="pruning.magnitude_mask",
     title="A mask by magnitude",
@@ -126,6 +149,8 @@ _MAGNITUDE = Question(
             "by_value",
             (
                 _dropping(_count, score=lambda weights: weights),
+                _dropping(_cut(np.floor), score=lambda weights: weights),
+                _last_of_equal_values,
                 _comparing(np.greater, -1, score=lambda weights: weights),
                 _comparing(np.greater_equal, score=lambda weights: weights),
             ),
@@ -136,7 +161,7 @@ _MAGNITUDE = Question(
         ),
         Mistake(
             "swapped",
-            lambda weights, sparsity: ~_right_mask(weights, sparsity),
+            tuple(map(_inverted, _MASKS)),
             "Your mask is True where the weight goes. Multiply the weights by it: which ones are left?",
             "True means that the weight stays, so that weights * mask is the pruned array. With a sparsity "
             "of 0.9, a tenth of the mask is True.",
@@ -169,15 +194,14 @@ _MAGNITUDE = Question(
         Mistake(
             "not_stable",
             (_not_stable, _partitioned),
-            "The number of zeros is right. But of equal magnitudes you do not drop the first ones. What does "
-            "your sort do with equals?",
+            "Of equal magnitudes you do not drop the first ones. What does your sort do with equals?",
             "np.argsort does not keep equals in their order unless you ask for it, and a partition never "
             "does. Look at the argument `kind` of np.argsort.",
         ),
         Mistake(
             "not_rounded",
             (_dropping(_cut(np.floor)), _dropping(_cut(np.ceil))),
-            "Your order is right, but in some calls you drop one weight too many or too few: how do you make "
+            "In some calls you drop one weight too many or too few: how do you make "
             "the count a whole number?",
             "0.9 of 13 weights are 11.7, to be rounded to 12; 0.3 of 21 are 6.3, to be rounded to 6. int() "
             "and // cut off, ceil always goes up.",
@@ -197,7 +221,7 @@ _MAGNITUDE = Question(
         Mistake(
             "last_of_equals_dropped",
             _last_of_equals,
-            "The number of zeros is right. But of equal magnitudes you drop the last ones.",
+            "Of equal magnitudes you drop the last ones, not the first.",
             "Sorted from the largest on, the first of equals come first and stay. In which direction must "
             "you sort, stably, for the first of equals to be among those that go?",
         ),
@@ -225,8 +249,7 @@ _MAGNITUDE = Question(
         Mistake(
             "share_that_stays",
             _dropping(lambda weights, sparsity: weights.size - _count(weights, sparsity)),
-            "The order is right, but you take the sparsity for the share that stays. It is the share that "
-            "goes.",
+            "You take the sparsity for the share that stays here. It is the share that goes.",
             "With sparsity 0.9, nine of ten weights become zero. Which of the two parts of your order does "
             "your count cut off?",
         ),
@@ -358,6 +381,8 @@ _GLOBAL = Question(
             "by_value",
             (
                 _together(_dropping(_count, score=lambda weights: weights)),
+                _together(_dropping(_cut(np.floor), score=lambda weights: weights)),
+                _together(_last_of_equal_values),
                 _together(_comparing(np.greater, -1, score=lambda weights: weights)),
                 _together(_comparing(np.greater_equal, score=lambda weights: weights)),
             ),
@@ -417,28 +442,27 @@ _GLOBAL = Question(
         Mistake(
             "not_stable",
             (_together(_not_stable), _together(_partitioned)),
-            "The number of zeros is right. But of many equal magnitudes you do not drop the first ones.",
+            "Of many equal magnitudes you do not drop the first ones.",
             "np.argsort keeps equals in their order only with the right `kind`; with a few of them it may "
             "look so by chance.",
         ),
         Mistake(
             "last_of_equals_dropped",
             (_together(_last_of_equals), _from_the_last),
-            "The number of zeros is right. But of equal magnitudes it is not the first ones, in the order of "
-            "the three arrays, that you drop.",
+            "Of equal magnitudes it is not the first ones, in the order of the three arrays, that you drop.",
             "Put the arrays in a row in their order, and sort from the least on, stably: then the first of "
             "equals come first, and they go.",
         ),
         Mistake(
             "swapped",
-            _of_each(lambda weights, mask: ~mask),
+            tuple(_together(_inverted(answer)) for answer in _MASKS),
             "Your masks are True where the weight goes. Multiply the weights by them: what is left?",
             "True means that the weight stays, False that it becomes zero. Sparsity is the share of False.",
         ),
         Mistake(
             "not_rounded",
             (_together(_dropping(_cut(np.floor))), _together(_dropping(_cut(np.ceil)))),
-            "Your order is right, but in some calls the count is one off: how do you make it a whole number?",
+            "In some calls your count is one off: how do you make it a whole number?",
             "The number of all weights times the sparsity is rounded to the nearest whole number, once, for "
             "the three arrays together. int() and // cut off.",
         ),
@@ -776,7 +800,7 @@ _TWO_OF_FOUR = Question(
                     back=lambda mask, kernel: np.moveaxis(mask, -1, 0).reshape(kernel.shape),
                 ),
             ),
-            "Your groups are right, but the mask has come back in another order than the kernel. Follow the "
+            "The mask has come back in another order than the kernel. Follow the "
             "mask of one column to the place where it ends up.",
             "You group a transposed kernel. What was transposed must be transposed back, in the reverse "
             "order of steps; a reshape moves no axis.",
@@ -804,6 +828,7 @@ _TWO_OF_FOUR = Question(
             "by_value",
             (
                 _in_groups(_two_largest, score=lambda kernel: kernel),
+                _in_groups(lambda groups: _ranks(-groups) < 2, score=lambda kernel: kernel),
                 _in_groups(
                     lambda groups: groups >= np.sort(groups, axis=-1)[..., 2:3], score=lambda kernel: kernel
                 ),
@@ -833,14 +858,18 @@ _TWO_OF_FOUR = Question(
         Mistake(
             "first_ties_kept",
             _in_groups(lambda groups: _ranks(-groups) < 2),
-            "Two of each group are kept, the largest. But of equal magnitudes you keep the first ones, where "
-            "the last are asked for.",
+            "Of equal magnitudes in a group you keep the first ones, where the last are asked for.",
             "You sort from the largest on, so the first of equals come first. Sort from the least on, "
             "stably, and keep the last two of that order.",
         ),
         Mistake(
             "swapped",
-            (lambda kernel: ~_right_groups(kernel), _in_groups(lambda groups: _ranks(-groups) >= 2)),
+            (
+                lambda kernel: ~_right_groups(kernel),
+                _in_groups(lambda groups: _ranks(-groups) >= 2),
+                _in_groups(lambda groups: groups < np.sort(groups, axis=-1)[..., 2:3]),
+                _in_groups(lambda groups: groups <= np.sort(groups, axis=-1)[..., 1:2]),
+            ),
             "Your mask is True for the two smallest of each group. Which ones stay?",
             "True means that the weight stays, False that it becomes zero. The two of largest magnitude "
             "stay.",
@@ -1007,8 +1036,7 @@ _HEAD = Question(
         Mistake(
             "columns_of_the_output",
             _deleted((1, 1, 1, 1)),
-            "The three projections are right. In the output kernel you remove columns: what are its columns, "
-            "and what are its rows?",
+            "In the output kernel you remove columns: what are its columns, and what are its rows?",
             "The heads' results, side by side, are multiplied by the output kernel from the left. What a "
             "head contributes passes through the rows that meet its results; a column is a number of the "
             "layer's output, and all of those stay.",
@@ -1016,8 +1044,7 @@ _HEAD = Question(
         Mistake(
             "output_left_whole",
             _kept_whole((3,)),
-            "The three projections are right, the output kernel still has its old size. With what would its "
-            "surplus rows be multiplied?",
+            "Your output kernel still has its old size. With what would its surplus rows be multiplied?",
             "The heads now give fewer numbers side by side, and the output kernel has one row for each. "
             "Multiply the two shapes out: they no longer meet.",
         ),
@@ -1031,7 +1058,7 @@ _HEAD = Question(
                 _kept_whole((1,)),
                 _kept_whole((0, 1, 2)),
             ),
-            "The output kernel is right, but a projection still has all its columns.",
+            "A projection still has all its columns.",
             "A head has its own columns in each of the three projections: what it asks, what it is found by, "
             "and what it gives. All three lose them.",
         ),
