@@ -60,10 +60,10 @@ def _log_loss(labels, logits, change=lambda p: p, **options):
 
 
 @_quiet
-def _sum_loss(labels, logits, shift=lambda x: x.max(axis=-1, keepdims=True), axis=-1, keepdims=False):
+def _sum_loss(labels, logits, shift=lambda x: x.max(axis=-1, keepdims=True), axis=-1):
     """The loss by way of logsumexp."""
     shifted = logits - shift(logits)
-    return np.log(np.exp(shifted).sum(axis=axis, keepdims=keepdims)) - _chosen(labels, shifted)
+    return np.log(np.exp(shifted).sum(axis=axis)) - _chosen(labels, shifted)
 
 
 _naive = functools.partial(_log_loss, shift=lambda logits: 0.0)
@@ -497,7 +497,7 @@ _ADAMW = Question(
         ),
         Mistake(
             "step_without_the_rate",
-            (_step_without_rate,),
+            _step_without_rate,
             "Your step has one length, whatever the learning rate is.",
             "At step 1 the weight must move by about the learning rate, 0.1 or 0.05 here. Yours moves by "
             "about 1. What stands before the fraction in the formula?",
