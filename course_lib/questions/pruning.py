@@ -1187,15 +1187,15 @@ def _rank_calls(rng):
     inputs, outputs = (int(n) for n in rng.integers((40, 100), (90, 200)))
     both, rank = inputs + outputs, int(rng.integers(5, 20))
     small = int(rng.integers(20, 30))
-    plenty = "a budget that is larger than needed"
+    plenty, more = "a budget that is larger than needed", (2 * small + 15) // 4
     return [
         (384, 384, 384 * 384 // 2),
         (384, 1536, 200_000 + int(rng.integers(100))),
         Call((inputs, outputs, rank * both), "factors that use up the budget"),
         Call((outputs, inputs, rank * both + int(0.8 * both)), "a budget that nearly fits the next rank"),
         Call((inputs, outputs, both), "factors that use up the budget"),
-        Call((small, small + 15, 4 * small * (small + 15)), plenty),
-        Call((small + 15, small, 4 * small * (small + 15)), plenty),
+        Call((small, small + 15, 3 * small * (2 * small + 15) + more), plenty),
+        Call((small + 15, small, 3 * small * (2 * small + 15) + more), plenty),
         Call((small, small + 15, small * (small + small + 15)), "factors that use up the budget"),
     ]
 
