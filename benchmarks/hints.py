@@ -4,8 +4,8 @@
 
 They were written by people who had not seen the known mistakes. For each lesson: how many draw the hint of a
 known mistake (named), only a finding about their outputs or their exception (clue), only the general hint, or
-are accepted. Whether a hint names the mistake that was made can only be read: -v prints what each answer says of
-itself beside what it drew.
+are accepted. Whether a hint names the mistake that was made can only be read: -v prints what each answer says
+of itself beside what it drew.
 """
 
 import argparse
