@@ -234,6 +234,8 @@ def _attention_calls(rng):
         Call((*rng.normal(size=(3, 2, 5, 4)).astype("float32"), _some(rng, 5, 5)), about="a mask"),
         Call(_large_case(rng), about="a mask"),
         (rng.normal(size=(2, 3, 6)), rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 4, 5))),
+        # At depth 1 there is nothing to scale, so that a mistake with the mask shows by itself.
+        Call((rng.normal(size=(4, 1)), *rng.normal(size=(2, 4, 1)), _some(rng, 4, 4)), about="a mask"),
     ]
 
 

@@ -620,6 +620,32 @@ def _share_of_groups(labels, groups, share):
     return np.isin(groups, numbers[: round(share * len(numbers))])
 
 
+def _with_their_groups(labels, groups, share):
+    return np.isin(groups, groups[_ungrouped(labels, groups, share)])
+
+
+def _until_all_have_enough(labels, groups, share):
+    known = np.unique(labels)
+    missing = share * (labels[:, None] == known).sum(axis=0)
+    part = np.zeros(len(labels), dtype=bool)
+    for number in np.unique(groups):
+        if (missing <= 0).all():
+            break
+        members = groups == number
+        part |= members
+        missing = missing - (labels[members][:, None] == known).sum(axis=0)
+    return part
+
+
+def _off(labels, groups, share, part, sign):
+    """Whether no group is torn, and labels have only too many (or only too few) examples."""
+    if len(_torn(part, groups)):
+        return False
+    known = np.unique(labels)
+    excess = [sign * (part[labels == each].sum() - share * (labels == each).sum()) for each in known]
+    return max(excess) > _largest(groups) + 1e-9 and min(excess) >= -_largest(groups) - 1e-9
+
+
 _SPLIT = Question(
     id="imdb.split",
     title="A split that does not leak",
@@ -724,6 +750,27 @@ _SPLIT = Question(
                 )
             ),
         ),
+        Mistake(
+            "too_many",
+            (_with_their_groups, _until_all_have_enough),
+            "No group is torn, but the test part has too much of some label, and of none too little. Is "
+            "something added when that label has enough already?",
+            "Whatever adds examples must be counted, those that come along with their group, too, and for "
+            "each label. A group is taken only if none of its labels then has more than its share.",
+            _recognised(lambda labels, groups, share, part: _off(labels, groups, share, part, 1)),
+        ),
+        Mistake(
+            "too_few",
+            (
+                lambda labels, groups, share: _test_part(labels, groups, share / 2),
+                lambda labels, groups, share: _test_part(labels, groups, share) & (groups % 2 == 0),
+            ),
+            "No group is torn, but the test part has too little of some label, and of none too much. Do you "
+            "stop too early, or leave groups out?",
+            "When a group does not fit, go on with the next: a smaller one may fit, and the many single "
+            "examples at the end fill up what is missing of each label.",
+            _recognised(lambda labels, groups, share, part: _off(labels, groups, share, part, -1)),
+        ),
     ),
     hint="Count what the test part should get of each label. Then go through the groups, large ones first, "
     "and take one whole if it fits into what is still missing of every label.",
@@ -815,6 +862,21 @@ def _of_counts(first, second):
         return _by_formula(np.mean(first == second), chance)
 
 
+def _of_counts_up_to_largest(first, second):
+    size = max(first.max(), second.max()) + 1
+    one, two = (np.bincount(each, minlength=size) / len(each) for each in (first, second))
+    with np.errstate(all="ignore"):
+        return _by_formula(np.mean(first == second), one @ two)
+
+
+def _of_table(first, second):
+    table = np.zeros((len(np.union1d(first, second)),) * 2)
+    for one, two in zip(first, second, strict=True):
+        table[one, two] += 1 / len(first)
+    with np.errstate(all="ignore"):
+        return _by_formula(np.trace(table), table.sum(axis=0) @ table.sum(axis=1))
+
+
 def _in_python_floats(first, second):
     return _by_formula(float(np.mean(first == second)), float(_right_chance(*_frequencies(first, second))))
 
@@ -894,7 +956,7 @@ _KAPPA = Question(
         ),
         Mistake(
             "certain_labels",
-            (_of_ones, _of_zeros_and_ones, _of_counts),
+            (_of_ones, _of_zeros_and_ones, _of_counts, _of_counts_up_to_largest, _of_table),
             "Your code counts on certain labels, such as 0 and 1. Labels may be any integers, or strings.",
             "Try first = ['a', 'b', 'c'] and second = ['a', 'b', 'b'], as arrays. Which labels there are, "
             "the data say: go through np.unique of both together.",
