@@ -90,8 +90,8 @@ _CLEAN = Question(
         ),
         Mistake(
             "bracket_inside",
-            _by_tag(r"</?[a-zA-Z][^>]*>", r"</?[a-zA-Z][\s\S]*?>"),
-            "You tell a heart made of <3 from a tag, but of “I <heart it.<br/>So” all from the first < on is "
+            _by_tag(r"</?[a-zA-Z][^>]*>", r"</?[a-zA-Z][\s\S]*?>", r"</?[a-zA-Z].*?>", r"</?[a-z].*?>"),
+            "A heart made of <3 stays, but of “I <heart it.<br/>So” all from the first < on is "
             "gone. May another < stand inside a tag?",
             "Only <br/> is a tag there. Between the letter that opens a tag and the > that ends it "
             "everything may stand but < and >: say just that in your pattern.",
@@ -1283,6 +1283,13 @@ def _both_halves_down(token_ids, length, how):
     return token_ids[: length // 2] + token_ids[-(length // 2) :]
 
 
+def _halves_of_anything(token_ids, length, how):
+    if how == "head":
+        return token_ids[:length]
+    half = length // 2
+    return token_ids[-length:] if how == "tail" else token_ids[:half] + token_ids[-half:]
+
+
 def _overlapping(token_ids, length, how):
     if how != "both":
         return imdb.truncate(token_ids, length, how)
@@ -1355,7 +1362,11 @@ _TRUNCATE = Question(
         ),
         Mistake(
             "one_short",
-            (functools.partial(_cut, head=lambda length: length // 2), _both_halves_down),
+            (
+                functools.partial(_cut, head=lambda length: length // 2),
+                _both_halves_down,
+                _halves_of_anything,
+            ),
             "With an odd length your result has a wrong number of tokens: both halves are rounded down.",
             "Of 5 tokens the head has 3 and the tail 2; yours have 2 each. If you know how long the head "
             "is, how long is the tail?",
