@@ -274,10 +274,9 @@ def agree(question, one, other):
 def _mistakes(question, expectation, outputs, wrong):
     """The mistake that explains all calls that went wrong, or the two that do so together; a tuple.
 
-    A mistake explains a call if both end alike. It may show in calls that the answer has right, because
-    people guard against a case and are wrong in all others; the fewer of these the better. Two mistakes
-    explain an answer if each accounts for the calls in which it alone shows: what both together give is not
-    known.
+    A mistake explains a call if both end alike. Two explain an answer if each accounts for the calls in which
+    it alone shows: what both together give is not known. At last, a mistake may show in calls that the answer
+    has right, because people guard against a case and are wrong in all others; the fewer of these the better.
     """
     if question.judge:
         return _recognised(question, expectation, outputs, wrong)
@@ -290,13 +289,9 @@ def _mistakes(question, expectation, outputs, wrong):
             }
             if alike:
                 known.append((order, mistake, variant, alike))
-    whole = [
-        (len(variant.shows - wrong), order, mistake)
-        for order, mistake, variant, alike in known
-        if alike == wrong and (variant.shows == wrong or (firm and len(variant.shows - wrong) <= len(wrong)))
-    ]
-    if whole:
-        return (min(whole, key=lambda each: each[:2])[2],)
+    for _, mistake, variant, alike in known:
+        if alike == wrong == variant.shows:
+            return (mistake,)
     for i, (_, mistake, one, by_one) in enumerate(known):
         for _, another, other, by_other in known[i + 1 :]:
             if mistake is another or one.shows | other.shows != wrong:
@@ -304,7 +299,12 @@ def _mistakes(question, expectation, outputs, wrong):
             only_one, only_other = one.shows - other.shows, other.shows - one.shows
             if only_one & firm and only_other & firm and only_one <= by_one and only_other <= by_other:
                 return mistake, another
-    return ()
+    guarded = [
+        (len(variant.shows - wrong), order, mistake)
+        for order, mistake, variant, alike in known
+        if alike == wrong and firm and len(variant.shows - wrong) <= len(wrong)
+    ]
+    return (min(guarded, key=lambda each: each[:2])[2],) if guarded else ()
 
 
 def _recognised(question, expectation, outputs, wrong):
