@@ -63,6 +63,7 @@ def _choose_calls(rng):
         ),
         case((7, 2, 4, 1), 12, 0.4, about="another rate than 0.15"),
         case(counts, 40, 0.15),
+        case((2, 2), 7, 0.8, about="another rate than 0.15"),
     ]
 
 
@@ -226,7 +227,7 @@ _CHOOSE = Question(
         ),
         Mistake(
             "no_minimum",
-            functools.partial(_chosen, least=0),
+            _ways(_chosen, {"least": 0}, {"least": 0, "rounded": np.floor}),
             "Short rows get nothing to predict: for 3 candidates the share is 0.45 tokens, which you round "
             "to 0.",
             "A text without a prediction is read in vain. After rounding, which function keeps a number "
@@ -413,6 +414,14 @@ _WORDS = Question(
             "Each row has scores of its own. np.take_along_axis takes from row i what the numbers of row i "
             "name.",
         ),
+        Mistake(
+            "each_row_in_each",
+            lambda scores, continues: scores[:, _number(continues)],
+            "Your result has an axis too many: the numbers of every row are looked up in the scores of every "
+            "row.",
+            "scores[:, word] takes all rows of `scores` for all of `word`. np.take_along_axis pairs row with "
+            "row.",
+        ),
     ),
     hint="Where does a word begin? A running count of the beginnings tells each piece which word it is of; "
     "np.take_along_axis fetches that word's score.",
@@ -442,11 +451,12 @@ def _corrupt_calls(rng):
     token_ids, _, draws, random_ids, mask_id = case(2, 6)
     everything = np.ones((2, 6), dtype=bool)
     axes = "another number of axes than two"
+    row = case(1, 8)
     return [
-        case(1, 8),
+        Call((*row[:2], row[2].astype("float32"), *row[3:])),
         case(8, about=axes),
         Call((token_ids, ~everything, draws, random_ids, mask_id), about="nothing chosen"),
-        Call((token_ids, everything, draws.astype("float32"), random_ids, 103), about="everything chosen"),
+        Call((token_ids, everything, draws, random_ids, 103), about="everything chosen"),
         case(2, 3, 4, about=axes),
         case(5, 40, mask_id=103),
     ]
@@ -488,6 +498,16 @@ def _random_in_order(token_ids, chosen, draws, random_ids, mask_id):
     places = chosen & (draws >= 0.8) & (draws < 0.9)
     new[places] = random_ids.ravel()[: places.sum()]
     return new
+
+
+def _random_anywhere(token_ids, chosen, draws, random_ids, mask_id):
+    new = np.where((draws >= 0.8) & (draws < 0.9), random_ids, token_ids)
+    return np.where(chosen & (draws < 0.8), mask_id, new)
+
+
+def _masked_anywhere(token_ids, chosen, draws, random_ids, mask_id):
+    new = np.where(draws < 0.8, mask_id, token_ids)
+    return np.where(chosen & (draws >= 0.8) & (draws < 0.9), random_ids, new)
 
 
 def _over_two_axes(token_ids, chosen, draws, random_ids, mask_id):
@@ -561,9 +581,9 @@ _CORRUPT = Question(
         ),
         Mistake(
             "everywhere",
-            functools.partial(_replaced, where=np.ones_like),
-            "You replace tokens that were not chosen, too: in the end hardly a true token is left to guess "
-            "from.",
+            (functools.partial(_replaced, where=np.ones_like), _random_anywhere, _masked_anywhere),
+            "You replace tokens that were not chosen, too, and there should be true ones left to guess from. "
+            "Which of your steps does not look at `chosen`?",
             "The draws only say what happens to a chosen token. Where `chosen` is False, `token_ids` is "
             "returned as it is, whatever the draw is.",
         ),
@@ -652,7 +672,7 @@ def _masked_loss_calls(rng):
             (rng.integers(4, size=(2, 3)), far, np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])),
             about=apart,
         ),
-        (rng.integers(3, size=(2, 2)), near(2, 2, 3) + 1000, np.ones((2, 2))),
+        (rng.integers(3, size=4), near(4, 3) + 1000, np.array([1.0, 1.0, 0.0, 1.0])),
     ]
 
 

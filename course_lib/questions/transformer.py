@@ -44,6 +44,7 @@ def _norm_calls(rng):
         call(square, about="as many vectors as components"),
         call(rng.normal(size=(2, 3, 5)), dtype="float32", about="three axes"),
         call(equal, about="vectors whose components are all equal"),
+        call(np.repeat(level, 4, axis=1), about="vectors whose components are all equal"),
         call(rng.normal(size=(3, 6)), 0.5, about="an `epsilon` that is not small"),
         call(rng.normal(size=8), 0.25, about="an `epsilon` that is not small"),
     ]
@@ -144,7 +145,7 @@ _LAYER_NORM = Question(
         ),
         Mistake(
             "sample_deviation",
-            functools.partial(_norm, ddof=1),
+            _ways(_norm, {"ddof": 1}, {"ddof": 1, "inside": False}),
             "Your vectors come out a little too short, the more so the narrower they are. By how many "
             "numbers do you divide the sum of squares?",
             "The vector [-1, 1] has the variance 1 here: 2, the sum of squares, over 2. Over n - 1 it would "
@@ -317,6 +318,15 @@ def _by_two_lengths(token_ids, end_id, pad_id=0):
     return found
 
 
+def _token_by_token(token_ids, end_id, pad_id=0):
+    found, segment = np.zeros_like(token_ids), 0
+    for i, token in enumerate(token_ids):
+        if token != pad_id:  # Raises where a token is a row.
+            found[i] = segment
+            segment += token == end_id
+    return found
+
+
 def _without_the_last_end(token_ids, end_id, pad_id=0):
     return np.where(token_ids == end_id, 0, _segments(token_ids, end_id, pad_id))
 
@@ -427,6 +437,14 @@ _SEGMENTS = Question(
             "take for granted about the axes?",
             "The text asks for both shapes, (length,) and (batch, length). What they share is the last axis; "
             "axis=-1 names it in either.",
+        ),
+        Mistake(
+            "one_text_only",
+            _token_by_token,
+            "A single text is right, a batch ends in an error: what does your loop meet in an array of shape "
+            "(batch, length)?",
+            "Looping over such an array gives rows, not tokens. np.cumsum with axis=-1 counts along the "
+            "texts of either shape, without a loop.",
         ),
         Mistake(
             "pad_is_zero",
@@ -752,6 +770,14 @@ _GELU = Question(
             "Φ(1) must be 0.8413. Work out what yours is, and compare the argument of erf with the formula.",
         ),
         Mistake(
+            "of_one_number",
+            _either(exact=lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2)))),
+            "With approximate=True you are right. The exact form ends in an error: does every function that "
+            "you call there take arrays?",
+            "The functions of `math` take a single number. np.vectorize(math.erf) takes an array of any "
+            "shape.",
+        ),
+        Mistake(
             "one_axis_only",
             _either(exact=_along_one_axis),
             "Arrays with one axis are right. With more, the exact form ends in an error: what does a loop "
@@ -827,14 +853,15 @@ _GELU = Question(
 
 
 def _part_calls(rng):
-    def call(shape, inner, norm_first, silent=False, dtype="float64"):
+    def call(shape, inner, norm_first, straight=False, dtype="float64"):
+        # With `straight` all that meets a GELU is large and positive, so that only the order matters.
         width = shape[-1]
         arrays = (
             2 * rng.normal(size=shape) + 1,
             rng.normal(size=(width, inner)) / math.sqrt(width),
-            rng.normal(size=inner) / 2,
-            rng.normal(size=(inner, width)) * (0 if silent else 2 / math.sqrt(inner)),
-            rng.normal(size=width) * (0 if silent else 1),
+            rng.normal(size=inner) / 2 + 20 * straight,
+            rng.normal(size=(inner, width)) * (0.2 if straight else 2) / math.sqrt(inner),
+            rng.normal(size=width) + 30 * straight,
             rng.uniform(0.5, 2.0, width),
             rng.normal(size=width),
         )
@@ -844,8 +871,8 @@ def _part_calls(rng):
     return [
         call((2, 4), 6, False),
         call((2, 4), 6, True),
-        call((3, 3), 5, True, silent=True),
-        call((3, 4), 5, False, silent=True),
+        call((3, 3), 5, True, straight=True),
+        call((3, 4), 5, False, straight=True),
         call((2, 3, 4), 8, False, dtype="float32"),
         call((2, 2, 5), 10, True),
     ]
@@ -971,7 +998,6 @@ _PART = Question(
             (
                 _part(pre=lambda x, layers, norm: norm(x + layers(norm(x)))),
                 _part(post=lambda x, layers, norm: norm(x + layers(norm(x)))),
-                _part(*[lambda x, layers, norm: norm(x + layers(norm(x)))] * 2),
             ),
             "You normalise twice, before the dense layers and after the sum, at least in one of the orders.",
             "There is one gamma and one beta, for one norm. In pre-norm it comes first, and nothing comes "
@@ -1050,6 +1076,20 @@ _PART = Question(
 NAMES = ("query", "key", "value", "attention_output", "intermediate_dense", "output_dense")
 
 
+def _move_scores(rng, x, mask, weights, heads):
+    """Makes scores of around -800 in every other head and 800 in the rest, and those of padding higher."""
+    width = x.shape[-1]
+    depth = width // heads
+    low = np.arange(width) // depth % 2 == rng.integers(2)
+    # A bias of the keys adds the same to all scores of a query, so that softmax stays as it is.
+    query, (kernel, _) = np.where(low, -2.0, 2.0) / depth**0.25, weights["key"]
+    weights["query"] = 1e-3 * weights["query"][0], query
+    weights["key"] = kernel, np.full(width, 400 / depth**0.25)
+    first = np.flatnonzero(low)[:depth]
+    rise = kernel[:, first] @ query[first] / math.sqrt(depth)
+    x[~mask] = 300 * rise / (rise @ rise)
+
+
 def _block_calls(rng):
     def call(batch, length, heads, depth, inner, counts, dtype="float64", left=False, far=False, about=""):
         width = heads * depth
@@ -1063,19 +1103,12 @@ def _block_calls(rng):
         for name in ("attention_norm", "output_norm"):
             gamma, beta = rng.uniform(0.5, 1.5, width), rng.normal(size=width) / 2
             weights[name] = gamma.astype(dtype), beta.astype(dtype)
-        if far:
-            # A bias adds the same to all scores of a query, so that softmax stays as it is: some 800 in half
-            # of the heads, -800 in the others.
-            sign = np.where(np.arange(width) // depth % 2, 1.0, -1.0) * np.repeat(
-                rng.choice([-1.0, 1.0], 1), width
-            )
-            weights["query"] = 0.1 * weights["query"][0], sign * 2 / depth**0.25
-            weights["key"] = weights["key"][0], np.full(width, 400 / depth**0.25)
         mask = np.arange(length) < np.array(counts)[:, None]
         mask = mask[:, ::-1].copy() if left else mask
-        return Call(
-            (rng.normal(size=(batch, length, width)).astype(dtype), mask, weights, heads), about=about
-        )
+        x = rng.normal(size=(batch, length, width))
+        if far:
+            _move_scores(rng, x, mask, weights, heads)
+        return Call((x.astype(dtype), mask, weights, heads), about=about)
 
     return [
         call(1, 3, 1, 4, 6, [3], about="one head"),
@@ -1209,13 +1242,13 @@ def _block_by_the_lesson(x, padding_mask, weights, num_heads):
 
 def _block_example():
     """One token of a width of 2: what attention does is two dense layers."""
-    same = np.eye(2), np.zeros(2)
+    same, norm = ([[1, 0], [0, 1]], [0, 0]), ([1, 1], [0, 0])
     weights = {
         **dict.fromkeys(("query", "key", "attention_output"), same),
-        "value": (np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0])),
-        "intermediate_dense": (np.zeros((2, 1)), np.zeros(1)),
-        "output_dense": (np.zeros((1, 2)), np.array([3.0, 0.0])),
-        **dict.fromkeys(("attention_norm", "output_norm"), (np.ones(2), np.zeros(2))),
+        "value": ([[0, 0], [1, 1]], [0, 1]),
+        "intermediate_dense": ([[0], [0]], [0]),
+        "output_dense": ([[0, 0]], [3, 0]),
+        **dict.fromkeys(("attention_norm", "output_norm"), norm),
     }
     return np.array([[[0.0, 2.0]]]), np.array([[True]]), weights, 1
 
@@ -1271,11 +1304,8 @@ _BLOCK = Question(
             "finite_hiding",
             _blocks(
                 {"hide": lambda scores, mask: scores * mask[:, None, None, :]},
-                {"hide": _hidden_by(-1.0)},
-                {"hide": _hidden_by(-10.0)},
-                {"hide": _hidden_by(-50.0)},
-                {"hide": _hidden_by(-100.0)},
-                {"hide": _hidden_by(np.finfo("float32").tiny)},
+                *({"hide": _hidden_by(number)} for number in (-1.0, -5.0, -10.0, -50.0)),
+                *({"hide": _hidden_less(number)} for number in (1.0, 10.0, 100.0)),
             ),
             "Hidden keys still get weight, at the latest where all scores that may be seen are far below 0. "
             "Which number do you give to a hidden score?",
@@ -1730,7 +1760,6 @@ _PARAMETERS = Question(
             _ways(
                 _count,
                 {"biases": (0, 0, 0)},
-                {"biases": (0, 1, 1)},
                 {"biases": (1, 0, 1)},
                 {"biases": (1, 1, 0)},
                 {"biases": (0, 0, 1)},
@@ -1764,8 +1793,16 @@ _PARAMETERS = Question(
             "one_norm_per_block",
             _ways(_count, {"norms": 1}, {"norms": 1, "first_norm": 0}),
             "Close: what you lack grows with the number of layers, 2 · hidden_dim for each. How many norms "
-            "does a block have?",
+            "does a block have, and how many numbers each of them?",
             "A block has two residuals, and a norm after each: attention_norm and output_norm.",
+        ),
+        Mistake(
+            "four_vectors_per_block",  # Four biases are as many numbers as two norms.
+            _ways(_count, {"norms": 0}, {"biases": (0, 1, 1)}),
+            "Close: what you lack grows with the number of layers, 4 · hidden_dim for each. What in a block "
+            "has so few numbers?",
+            "The biases of attention's four layers have hidden_dim numbers each, its norms twice as many. "
+            "One of these groups is not in your count.",
         ),
         Mistake(
             "last_norm_too",
