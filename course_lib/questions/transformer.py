@@ -1513,6 +1513,7 @@ def _selected(sequence, mask):
     return np.where(mask[:, :, None], sequence, 0)
 
 
+@_quiet
 def _multiplied(sequence, mask):
     return sequence * mask[:, :, None]
 
