@@ -98,6 +98,16 @@ def test_mean_pool_counts_tokens_only():
     np.testing.assert_allclose(found[:2], array(by_keras), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["bool", "int32"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_mean_pool_never_sees_what_stands_at_padding(value, kind):
+    x = np.array([[[1, 2], [3, 6], [5, 5]], [[7, 8], [1, 1], [4, 4]], [[0, 0], [1, 1], [2, 2]]], "float32")
+    mask = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 0]], kind)
+    x[mask == 0] = value
+    expected = [[2, 4], [2.5, 2.5], [0, 0]]
+    np.testing.assert_array_equal(array(transformer.mean_pool(x, mask)), expected)
+
+
 def test_ids_beyond_the_table_are_named():
     transformer.check_token_ids([[0, 49]], 50)
     transformer.check_token_ids(np.zeros((0, 3), "int32"), 50)

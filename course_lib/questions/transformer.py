@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from course_lib.questions import Lesson, Mistake, Question
+from course_lib.questions import Call, Lesson, Mistake, Question
 
 attention = Lesson("attention")
 transformer = Lesson("transformer")
@@ -17,6 +17,11 @@ def _quiet(function):
     return np.errstate(all="ignore")(function)
 
 
+def _ways(function, *settings):
+    """One way to make a mistake per dict of settings, in a tuple."""
+    return tuple(functools.partial(function, **each) for each in settings)
+
+
 def _shuffled(rng, *values):
     """The values in a random order: a question may need all of them and none in a given place."""
     return rng.permutation(np.array(values))
@@ -26,29 +31,72 @@ def _shuffled(rng, *values):
 
 
 def _norm_calls(rng):
-    def call(x, *epsilon, dtype="float64"):
+    def call(x, *epsilon, dtype="float64", about=""):
         width = x.shape[-1]
         gamma, beta = rng.uniform(0.5, 2.0, width) * rng.choice([-1.0, 1.0], width), rng.normal(size=width)
-        return (*(array.astype(dtype) for array in (x, gamma, beta)), *epsilon)
+        return Call((*(array.astype(dtype) for array in (x, gamma, beta)), *epsilon), about=about)
 
     level = rng.integers(2, 20, size=(3, 1)) / 4  # Quarters and a width of 4, so that the mean is exact.
     equal = np.where(_shuffled(rng, True, False, False)[:, None], rng.normal(size=(3, 4)), level)
+    square = rng.normal(size=(4, 4)) * _shuffled(rng, 1.0, 2.0, 4.0, 8.0)[:, None]
     return [
         call(3 * rng.normal(size=(2, 3)) + _shuffled(rng, -4.0, 5.0)[:, None]),
-        call(rng.normal(size=(4, 4)) * _shuffled(rng, 1.0, 2.0, 4.0, 8.0)[:, None]),
-        call(rng.normal(size=(2, 3, 5)), dtype="float32"),
-        call(equal),
-        call(rng.normal(size=(3, 6)), 0.5),
-        call(rng.normal(size=8), 0.25),
+        call(square, about="as many vectors as components"),
+        call(rng.normal(size=(2, 3, 5)), dtype="float32", about="three axes"),
+        call(equal, about="vectors whose components are all equal"),
+        call(np.repeat(level, 4, axis=1), about="vectors whose components are all equal"),
+        call(rng.normal(size=(3, 6)), 0.5, about="an `epsilon` that is not small"),
+        call(rng.normal(size=8), 0.25, about="an `epsilon` that is not small"),
     ]
 
 
 @_quiet
-def _norm(x, gamma, beta, epsilon=1e-12, axis=-1, ddof=0, inside=True, power=0.5):
-    """Layer normalisation with one of its parts replaced."""
-    mean, variance = x.mean(axis=axis, keepdims=True), x.var(axis=axis, ddof=ddof, keepdims=True)
+def _norm(
+    x,
+    gamma,
+    beta,
+    epsilon=1e-12,
+    axis=-1,
+    ddof=0,
+    inside=True,
+    power=0.5,
+    kept=(True, True),
+    mean_axis=None,
+    variance_axis=None,
+):
+    """Layer normalisation with one of its parts replaced; `kept` is keepdims of mean and variance."""
+    mean_axis, variance_axis = (axis if each is None else each for each in (mean_axis, variance_axis))
+    mean = x.mean(axis=None if mean_axis == "all" else mean_axis, keepdims=kept[0])
+    variance = x.var(axis=None if variance_axis == "all" else variance_axis, ddof=ddof, keepdims=kept[1])
     spread = (variance + epsilon) ** power if inside else variance**power + epsilon
     return gamma * (x - mean) / spread + beta
+
+
+def _other_epsilon(number):
+    return lambda x, gamma, beta, epsilon=1e-12: _norm(x, gamma, beta, number)
+
+
+def _affine(combine):
+    """A norm whose gamma and beta are used in another way."""
+    return lambda x, gamma, beta, epsilon=1e-12: combine(_norm(x, 1.0, 0.0, epsilon), gamma, beta)
+
+
+def _centred(above, below):
+    """A norm by other sums: `above` is divided by the root of the mean of the squares of `below`."""
+
+    @_quiet
+    def answer(x, gamma, beta, epsilon=1e-12):
+        middle = x.mean(axis=-1, keepdims=True)
+        squares = np.mean((x - below * middle) ** 2, axis=-1, keepdims=True)
+        return gamma * (x - above * middle) / np.sqrt(squares + epsilon) + beta
+
+    return answer
+
+
+@_quiet
+def _unit_length(x, gamma, beta, epsilon=1e-12):
+    apart = x - x.mean(axis=-1, keepdims=True)
+    return gamma * apart / np.sqrt((apart**2).sum(axis=-1, keepdims=True) + epsilon) + beta
 
 
 _LAYER_NORM = Question(
@@ -71,16 +119,33 @@ _LAYER_NORM = Question(
             "x[1] changes. Which axis holds the components of a vector?",
         ),
         Mistake(
+            "second_axis",
+            functools.partial(_norm, axis=1),
+            "With two axes you are right, with three or with a single one you are not: you count the axis "
+            "from the front.",
+            "In an array of shape (2, 3, 5) the components lie along axis 2, in one of shape (8,) along axis "
+            "0. Which number names the last axis of any array?",
+        ),
+        Mistake(
             "over_everything",
-            functools.partial(_norm, axis=None),
-            "Right for a single vector, wrong for several: you take one mean and one deviation for the "
-            "whole array.",
-            "Two vectors, one around -4 and one around 5, must both come out around beta. Each needs a mean "
-            "of its own: which axis do you reduce, and does the result still line up with the rows?",
+            _ways(_norm, {"axis": None}, {"variance_axis": "all"}, {"mean_axis": "all"}),
+            "Right for a single vector, wrong for several: you take a mean or a deviation of the whole "
+            "array.",
+            "Two vectors, one around -4 and one around 5, must both come out around beta, and equally wide. "
+            "Each needs a mean and a deviation of its own: which axis do you reduce?",
+        ),
+        Mistake(
+            "no_keepdims",
+            _ways(_norm, {"kept": (False, False)}, {"kept": (True, False)}, {"kept": (False, True)}),
+            "A single vector is right. With several, the means or deviations do not line up with their "
+            "vectors; with four vectors of four components they even meet the columns.",
+            "The means of an array of shape (4, 4) have the shape (4,), and NumPy lays that along the last "
+            "axis: component j loses the mean of vector j. They need the shape (4, 1). Which argument of "
+            "np.mean leaves the axis in place?",
         ),
         Mistake(
             "sample_deviation",
-            functools.partial(_norm, ddof=1),
+            _ways(_norm, {"ddof": 1}, {"ddof": 1, "inside": False}),
             "Your vectors come out a little too short, the more so the narrower they are. By how many "
             "numbers do you divide the sum of squares?",
             "The vector [-1, 1] has the variance 1 here: 2, the sum of squares, over 2. Over n - 1 it would "
@@ -96,11 +161,18 @@ _LAYER_NORM = Question(
         ),
         Mistake(
             "no_epsilon",
-            _quiet(lambda x, gamma, beta, epsilon=1e-12: _norm(x, gamma, beta, 0.0)),
+            _other_epsilon(0.0),
             "Your answer does not depend on epsilon, and where all components of a vector are equal it is "
             "NaN. What do you divide by what there?",
             "A constant vector has the variance 0 and gives 0/0. With epsilon in the denominator it is 0 "
             "over something small, so the result is beta.",
+        ),
+        Mistake(
+            "constant_epsilon",
+            tuple(_other_epsilon(number) for number in (1e-12, 1e-6, 1e-5, 1e-3)),
+            "Your result does not change with the argument `epsilon`. Which number stands in its place?",
+            "With epsilon = 3 the vector [-1, 1] must become [-0.5, 0.5] before gamma and beta. Also a guard "
+            "for the variance 0 is no replacement: epsilon counts for every vector.",
         ),
         Mistake(
             "no_root",
@@ -110,8 +182,83 @@ _LAYER_NORM = Question(
             "x and 10 · x must give the same, as long as epsilon is small. Yours gives a tenth for the "
             "second: what makes a standard deviation of a variance?",
         ),
+        Mistake(
+            "two_roots",
+            (
+                functools.partial(_norm, power=0.25),
+                _quiet(
+                    lambda x, gamma, beta, epsilon=1e-12: (
+                        gamma
+                        * (x - x.mean(axis=-1, keepdims=True))
+                        / np.sqrt(x.std(axis=-1, keepdims=True) + epsilon)
+                        + beta
+                    )
+                ),
+            ),
+            "Your vectors keep something of their length: 4 · x comes out twice as long as x. How many roots "
+            "do you take of the variance?",
+            "np.std has taken the root already, np.var has not. The formula has one root, over the variance "
+            "and epsilon.",
+        ),
+        Mistake(
+            "gain_or_shift_missing",
+            tuple(
+                map(
+                    _affine,
+                    (
+                        lambda x, gamma, beta: x + beta,
+                        lambda x, gamma, beta: gamma * x,
+                        lambda x, gamma, beta: x,
+                    ),
+                )
+            ),
+            "The norm itself is right. What becomes of gamma and of beta?",
+            "A normalised vector is multiplied by gamma and then moved by beta, component by component. With "
+            "gamma [1, 2] and beta [0, 10], [-1, 1] must become [-1, 12].",
+        ),
+        Mistake(
+            "exchanged",
+            _affine(lambda x, gamma, beta: beta * x + gamma),
+            "The norm itself is right. Of gamma and beta, which multiplies and which is added?",
+            "Gamma is the gain and beta the shift: a vector with equal components must come out as beta. "
+            "Yours comes out as gamma.",
+        ),
+        Mistake(
+            "shift_inside",
+            _affine(lambda x, gamma, beta: gamma * (x + beta)),
+            "The norm itself is right. Your beta is multiplied by gamma: look at the brackets.",
+            "With gamma [1, 2] and beta [0, 10], [-1, 1] must become [-1, 12]; yours becomes [-1, 22]. Gamma "
+            "has done its work before beta comes.",
+        ),
+        Mistake(
+            "mean_kept",
+            (_centred(0, 1), _centred(0, 0)),
+            "Your vectors keep their mean: one around 5 comes out far from one around -4. What is taken off "
+            "x before it is divided?",
+            "x and x + 10 must give the same. Dividing alone is RMS normalisation, which other models use; "
+            "here each vector is first moved to the mean 0.",
+        ),
+        Mistake(
+            "squares_of_x",
+            _centred(1, 0),
+            "The numerator is right. Under the root stand the squares of the components themselves; a vector "
+            "far from 0 comes out far too short.",
+            "The variance is the mean of the squared *differences* from the mean. [10, 12] has the variance "
+            "1; the mean of its squares is 122.",
+        ),
+        Mistake(
+            "unit_length",
+            _unit_length,
+            "Each of your vectors has the length 1 before gamma and beta. What is asked for is the standard "
+            "deviation 1, which is longer.",
+            "[-1, 1] has the deviation 1 and must stay as it is; yours becomes [-0.71, 0.71]. The variance "
+            "is the mean of the squared differences, not their sum.",
+        ),
     ),
     hint="Mean and variance of the last axis, with keepdims=True, so that they line up with the vectors.",
+    more="Three lines do: the mean of the last axis; the mean of the squared differences from it; the "
+    "quotient of the formula, with epsilon under the root. axis=-1 fits any number of axes.",
+    example=(np.array([[1.0, 3.0], [5.0, 5.0]]), np.array([1.0, 10.0]), np.array([0.0, 1.0]), 3.0),
 )
 
 
@@ -131,19 +278,65 @@ def _segment_calls(rng):
     other = row(13, a, c + 1, start=0, end=2, pad=1)
     other[a + 3] = 0  # With this padding, 0 is a token like others.
     return [
-        (row(12, a, b), 102),
+        Call((row(12, a, b), 102), about="a single text or pair, without a batch"),
         (batch([row(12, a, b), row(12, c), row(12, 0, a), row(12, 3, 0)]), 102),
-        (row(a + b + 3, a, b)[None], 102, 0),
-        (row(9, c).astype("int32"), 102),
-        (batch([other, row(13, b, start=0, end=2, pad=1)]), 2, 1),
+        Call((row(a + b + 3, a, b)[None], 102, 0), about="no padding"),
+        Call((row(9, c).astype("int32"), 102), about="a single text or pair, without a batch"),
+        Call((batch([other, row(13, b, start=0, end=2, pad=1)]), 2, 1), about="padding other than 0"),
     ]
 
 
-def _segments(token_ids, end_id, pad_id=0, own=0, most=9, padded=True, axis=-1):
+def _segments(token_ids, end_id, pad_id=0, own=0, most=9, period=9, padded=True, count=None):
     """Segment ids with one of their parts replaced; `own` is what an end already counts for itself."""
     ends = (token_ids == end_id).astype(int)
-    ids = np.minimum(np.cumsum(ends, axis=axis) - (1 - own) * ends, most)
+    counted = np.cumsum(ends, axis=-1) if count is None else count(ends)
+    ids = np.minimum(counted - (1 - own) * ends, most) % period
     return np.where(token_ids == pad_id, 0, ids) if padded else ids
+
+
+def _flat_count(ends):
+    return np.cumsum(ends).reshape(ends.shape)
+
+
+def _row_by_row(token_ids, end_id, pad_id=0):
+    found = np.zeros_like(token_ids)
+    for i, row in enumerate(token_ids):
+        places = [j for j, token in enumerate(row) if token == end_id]  # Raises where a row is a number.
+        if len(places) > 1:
+            found[i, places[0] + 1 : places[1] + 1] = 1
+    return found
+
+
+def _by_two_lengths(token_ids, end_id, pad_id=0):
+    found, (batch, length) = np.zeros_like(token_ids), token_ids.shape
+    for i in range(batch):
+        segment = 0
+        for j in range(length):
+            if token_ids[i, j] != pad_id:
+                found[i, j] = segment
+                segment += token_ids[i, j] == end_id
+    return found
+
+
+def _token_by_token(token_ids, end_id, pad_id=0):
+    found, segment = np.zeros_like(token_ids), 0
+    for i, token in enumerate(token_ids):
+        if token != pad_id:  # Raises where a token is a row.
+            found[i] = segment
+            segment += token == end_id
+    return found
+
+
+def _without_the_last_end(token_ids, end_id, pad_id=0):
+    return np.where(token_ids == end_id, 0, _segments(token_ids, end_id, pad_id))
+
+
+def _tokens_zeroed(token_ids, end_id, pad_id=0):
+    return _segments(token_ids, end_id, padded=False) * (token_ids == pad_id)
+
+
+def _padding_is_one(token_ids, end_id, pad_id=0):
+    return np.where(token_ids == pad_id, 1, _segments(token_ids, end_id, padded=False))
 
 
 _SEGMENTS = Question(
@@ -154,20 +347,27 @@ _SEGMENTS = Question(
     signature="segment_ids(token_ids, end_id, pad_id=0)",
     calls=_segment_calls,
     reference=lambda token_ids, end_id, pad_id=0: transformer.segment_ids(token_ids, end_id, pad_id),
+    dtypes=("int",),
     mistakes=(
         Mistake(
             "end_to_the_second",
-            functools.partial(_segments, own=1, most=1),
-            "Only one token of a row is wrong, the first [SEP]. To which text does it belong, the one before "
-            "it or the one behind?",
+            _ways(_segments, {"own": 1, "most": 1}, {"own": 1, "most": 1, "padded": False}),
+            "The first [SEP] of a row has a 1 in yours. To which text does it belong, the one before it or "
+            "the one behind?",
             "A [SEP] closes the text before it and has that text's number. The second text begins one place "
             "later: count the ends *before* a token, without its own.",
         ),
         Mistake(
             "own_end_counted",
-            functools.partial(_segments, own=1),
-            "Every [SEP] has a number that is 1 too large; the last one even has a 2. Does an end count for "
-            "itself?",
+            _ways(
+                _segments,
+                {"own": 1},
+                {"own": 1, "padded": False},
+                {"own": 1, "period": 2},
+                {"own": 1, "period": 2, "padded": False},
+            ),
+            "Your numbers change at a [SEP] itself, not behind it, so that both ends of a pair are wrong. "
+            "Does an end count for itself?",
             "np.cumsum includes the element that it has reached. What must you take away from it, so that "
             "only the ends before a token are counted?",
         ),
@@ -181,29 +381,83 @@ _SEGMENTS = Question(
         ),
         Mistake(
             "padding_in_the_second",
-            functools.partial(_segments, most=1, padded=False),
+            (functools.partial(_segments, most=1, padded=False), _padding_is_one),
             "The texts are right, but all padding is in segment 1, also behind a single text. Where should "
             "it be?",
             "With one text only, everything is 0: [CLS] text [SEP] [PAD] [PAD]. Being behind the first "
             "[SEP] is not enough for a 1: what is there must be a token, too.",
         ),
         Mistake(
+            "alternating",
+            functools.partial(_segments, period=2, padded=False),
+            "Pairs are right, even their padding; behind a single text the padding has a 1. Is it chance "
+            "that your count comes back to 0 after two texts?",
+            "Odd and even say nothing of padding: after one [SEP] there may be a second text or none. A "
+            "comparison with `pad_id` tells which.",
+        ),
+        Mistake(
+            "last_end_lost",
+            _without_the_last_end,
+            "Only the last [SEP] of a pair is wrong: it has a 0. Which text does it close?",
+            "Both [SEP] belong to the text before them, the second one to the second text. A slice ends "
+            "before its second number: is it the place of the [SEP], or the one behind it?",
+        ),
+        Mistake(
+            "tokens_zeroed",
+            _tokens_zeroed,
+            "All tokens have a 0, and padding keeps its count. Which of the two is to be 0?",
+            "You keep what stands at padding and clear the rest. Turn the comparison with `pad_id` round.",
+        ),
+        Mistake(
             "down_the_batch",
-            functools.partial(_segments, axis=0),
-            "One text is right, a batch is not: you count the ends of the texts above, not of the tokens "
-            "before.",
+            functools.partial(_segments, count=lambda ends: np.cumsum(ends, axis=0)),
+            "One text without a batch is right, a batch is not: you count the ends of the texts above, not "
+            "of the tokens before.",
             "In an array of shape (batch, length) the tokens of a text lie along the last axis. Count from "
             "the end, then it is right with a batch and without.",
         ),
         Mistake(
+            "through_the_batch",
+            (
+                functools.partial(_segments, count=_flat_count),
+                functools.partial(_segments, count=np.cumsum),
+            ),
+            "A single row is right, several are not: your count of ends runs on from one row into the next.",
+            "np.cumsum without an axis makes one long row of the whole array. Each text begins again with 0: "
+            "along which axis must be counted?",
+        ),
+        Mistake(
+            "needs_a_batch",
+            (
+                functools.partial(_segments, count=lambda ends: np.cumsum(ends, axis=1)),
+                _row_by_row,
+                _by_two_lengths,
+            ),
+            "A batch is right. A single text, of shape (length,), ends in an error: what does your code "
+            "take for granted about the axes?",
+            "The text asks for both shapes, (length,) and (batch, length). What they share is the last axis; "
+            "axis=-1 names it in either.",
+        ),
+        Mistake(
+            "one_text_only",
+            _token_by_token,
+            "A single text is right, a batch ends in an error: what does your loop meet in an array of shape "
+            "(batch, length)?",
+            "Looping over such an array gives rows, not tokens. np.cumsum with axis=-1 counts along the "
+            "texts of either shape, without a loop.",
+        ),
+        Mistake(
             "pad_is_zero",
             lambda token_ids, end_id, pad_id=0: _segments(token_ids, end_id, 0),
-            "Right while padding is 0. The last call pads with another number and has a 0 among its tokens.",
+            "Right while padding is 0. One call pads with another number and has a 0 among its tokens.",
             "RoBERTa's padding is 1, and its 0 is a token. Which argument tells you what padding is?",
         ),
     ),
     hint="Mark the ends as 0 and 1, and count along the text how many are before each token. Then see to the "
     "padding.",
+    more="np.cumsum along the last axis counts the ends up to a token, its own included; without its own it "
+    "is the number asked for, at tokens. A np.where gives padding its 0.",
+    example=(np.array([[2, 8, 3, 9, 3, 1], [2, 8, 8, 3, 1, 1]]), 3, 1),
 )
 
 
@@ -211,34 +465,47 @@ _SEGMENTS = Question(
 
 
 def _embed_calls(rng):
-    def call(batch, length, positions, vocabulary, width, dtype="float64"):
+    def call(batch, length, positions, vocabulary, width, dtype="float64", about=""):
         ids = rng.integers(vocabulary, size=(batch, length))
         segments = (np.arange(length) >= rng.integers(1, length, size=(batch, 1))).astype(int)
         tables = (rng.normal(size=(rows, width)) for rows in (vocabulary, positions, 2))
         norm = rng.uniform(0.5, 2.0, width), rng.normal(size=width)
-        return ids, segments, *(array.astype(dtype) for array in (*tables, *norm))
+        return Call((ids, segments, *(array.astype(dtype) for array in (*tables, *norm))), about=about)
 
     return [
         call(2, 3, 5, 5, 4),
         call(3, 4, 9, 7, 6),
-        call(4, 4, 4, 4, 3),
-        call(1, 6, 12, 10, 5, "float32"),
+        call(4, 4, 4, 4, 3, about="texts as long as the table of positions"),
+        call(1, 6, 12, 10, 5, "float32", about="a single text"),
         call(2, 7, 8, 30, 8),
     ]
 
 
 def _embed(
-    token_ids, segment_ids, token_table, position_table, segment_table, gamma, beta, places=None, late=False
+    token_ids,
+    segment_ids,
+    token_table,
+    position_table,
+    segment_table,
+    gamma,
+    beta,
+    places=None,
+    parts=(1, 1, 1),
+    combine=lambda parts, gamma, beta: _norm(sum(parts), gamma, beta),
 ):
-    """Embeddings with other rows of the position table; `late` adds the rest after the norm."""
-    tokens = token_table[token_ids]
-    rest = segment_table[segment_ids]
-    rest = rest + (
-        position_table[: token_ids.shape[1]] if places is None else places(position_table, token_ids)
-    )
-    if late:
-        return _norm(tokens, gamma, beta) + rest
-    return _norm(tokens + rest, gamma, beta)
+    """Embeddings with other rows of the position table, other multiples of the parts, or another norm."""
+    length = token_ids.shape[1]
+    positions = position_table[:length] if places is None else places(position_table, token_ids)
+    looked_up = token_table[token_ids], positions, segment_table[segment_ids]
+    return combine([n * part for n, part in zip(parts, looked_up, strict=True)], gamma, beta)
+
+
+def _combined(*ways):
+    return tuple(functools.partial(_embed, combine=way) for way in ways)
+
+
+def _scaled_tokens(ids, segments, tokens, *rest):
+    return _embed(ids, segments, tokens * math.sqrt(tokens.shape[1]), *rest)
 
 
 _EMBED = Question(
@@ -260,11 +527,27 @@ _EMBED = Question(
     mistakes=(
         Mistake(
             "no_positions",
-            functools.partial(_embed, places=lambda table, ids: 0.0),
+            functools.partial(_embed, parts=(1, 0, 1)),
             "One of the three summands is missing: a token has the same vector wherever it stands in its "
             "text.",
             "Attention cannot see the order of the tokens by itself, so the vectors must tell it. Which "
             "argument of the function do you not use?",
+        ),
+        Mistake(
+            "no_segments",
+            functools.partial(_embed, parts=(1, 1, 0)),
+            "One of the three summands is missing: a token has the same vector in the first text and in the "
+            "second.",
+            "`segment_ids` says which text a token is of, and `segment_table` has a vector for each of the "
+            "two. Does your sum look there?",
+        ),
+        Mistake(
+            "no_tokens",
+            functools.partial(_embed, parts=(0, 1, 1)),
+            "One of the three summands is missing: all texts of the same length and segments have the same "
+            "vectors, whatever their words are.",
+            "Where a token stands and which text it is of is in your sum. Which table says what the token "
+            "is?",
         ),
         Mistake(
             "positions_by_token",
@@ -290,23 +573,75 @@ _EMBED = Question(
             "fits (batch, n, width).",
         ),
         Mistake(
-            "no_norm",
-            lambda ids, segments, tokens, positions, kinds, gamma, beta: (
-                tokens[ids] + positions[: ids.shape[1]] + kinds[segments]
+            "positions_from_one",
+            (
+                functools.partial(_embed, places=lambda table, ids: table[1 : ids.shape[1] + 1]),
+                functools.partial(_embed, places=lambda table, ids: table[np.arange(1, ids.shape[1] + 1)]),
             ),
-            "The sum is right. What do gamma and beta do with it?",
+            "Each token gets the position vector of the place behind it; a text as long as the table even "
+            "runs out of rows. Which number has the first place?",
+            "Positions count from 0: the first token gets row 0, the last of n tokens row n - 1.",
+        ),
+        Mistake(
+            "last_positions",
+            functools.partial(_embed, places=lambda table, ids: table[-ids.shape[1] :]),
+            "Right where the text is as long as the table of positions. In shorter ones you take the last "
+            "rows of the table.",
+            "The first token of a text is at position 0, however long the text is. Which end of the table do "
+            "you cut off?",
+        ),
+        Mistake(
+            "no_norm",
+            _combined(
+                lambda parts, gamma, beta: sum(parts),
+                lambda parts, gamma, beta: gamma * sum(parts) + beta,
+            ),
+            "The sum is right, but it is not normalised. What are gamma and beta those of?",
             "BERT normalises the sum before the first block sees it, so your layer_norm comes last.",
         ),
         Mistake(
             "normed_too_early",
-            functools.partial(_embed, late=True),
-            "You normalise the token vectors, and then add positions and segments. The sum itself is no "
-            "longer normalised.",
+            _combined(
+                lambda parts, gamma, beta: _norm(parts[0], gamma, beta) + parts[1] + parts[2],
+                lambda parts, gamma, beta: _norm(parts[0] + parts[1], gamma, beta) + parts[2],
+                lambda parts, gamma, beta: _norm(parts[0] + parts[2], gamma, beta) + parts[1],
+                lambda parts, gamma, beta: sum(_norm(part, gamma, beta) for part in parts),
+            ),
+            "You normalise before all three vectors are added. The sum itself is no longer normalised.",
             "With gamma 1 and beta 0 every vector of the result must have the mean 0 and the deviation 1. "
             "What has to be done first: the addition, or the norm?",
         ),
+        Mistake(
+            "gain_or_shift_missing",
+            _combined(
+                lambda parts, gamma, beta: _norm(sum(parts), 1.0, 0.0),
+                lambda parts, gamma, beta: _norm(sum(parts), gamma, 0.0),
+                lambda parts, gamma, beta: _norm(sum(parts), 1.0, beta),
+            ),
+            "Sum and norm are right. Gamma and beta are not both used.",
+            "The norm of question 1 has a gain and a shift; the two that are meant here are the last "
+            "arguments of `embed`.",
+        ),
+        Mistake(
+            "scaled_tokens",
+            _scaled_tokens,
+            "Your token vectors count too much in the sum: they are multiplied by the root of the width.",
+            "The first Transformer of 2017 does that, BERT does not. Here the three vectors are added as "
+            "they stand in their tables.",
+        ),
     ),
     hint="Three look-ups, a sum and a norm. Write down the shape of each look-up before you add.",
+    more="table[ids] looks up a row for each id. The positions of a text of n tokens are the first n rows of "
+    "their table, of shape (n, width), which fits to (batch, n, width). The norm of the sum comes last.",
+    example=(
+        np.array([[1, 0, 1]]),
+        np.array([[0, 0, 1]]),
+        np.array([[0.0, 0.0], [4.0, 0.0]]),
+        np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 9.0], [7.0, 7.0]]),
+        np.array([[0.0, 1.0], [0.0, 0.0]]),
+        np.array([1.0, 10.0]),
+        np.array([0.0, 5.0]),
+    ),
 )
 
 
@@ -319,28 +654,53 @@ def _gelu_calls(rng):
     square = rng.permuted(np.linspace(-4.0, 4.0, 16)).reshape(4, 4)
     far = np.array([-50.0, -6.0, 0.0, 6.0, 50.0]) + rng.integers(0, 4, size=5) / 4
     return [
-        (near,),
-        (near, True),
-        (square.astype("float32"), True),
-        (square.reshape(2, 2, 4),),
-        (far,),
-        (far, True),
+        Call((near,), about="the exact form"),
+        Call((near, True), about="the form by tanh"),
+        Call((square.astype("float32"), True), about="the form by tanh"),
+        Call((square.reshape(2, 2, 4),), about="the exact form"),
+        Call((far,), about="the exact form"),
+        Call((far, True), about="the form by tanh"),
     ]
 
 
 _erf = np.vectorize(math.erf, otypes=["float64"])
+ROOT = math.sqrt(2 / math.pi)
 
 
-def _exact(x, variance=2):
-    return 0.5 * x * (1 + _erf(x / math.sqrt(variance)))
+def _exact(x, inside=lambda x: x / math.sqrt(2), bell=_erf):
+    return 0.5 * x * (1 + bell(inside(x)))
 
 
-def _bent(x, inside=lambda x: math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)):
+@_quiet
+def _bent(x, inside=lambda x: ROOT * (x + 0.044715 * x**3)):
     return 0.5 * x * (1 + np.tanh(inside(x)))
 
 
 def _either(exact=_exact, bent=_bent):
     return lambda x, approximate=False: bent(x) if approximate else exact(x)
+
+
+def _both(change):
+    """The exact form, the one by tanh, or both of them changed."""
+    exact, bent = change(_exact), change(_bent)
+    return _either(exact=exact, bent=bent), _either(exact=exact), _either(bent=bent)
+
+
+def _erfs(*insides):
+    return tuple(_either(exact=functools.partial(_exact, inside=inside)) for inside in insides)
+
+
+def _tanhs(*insides):
+    return tuple(_either(bent=functools.partial(_bent, inside=inside)) for inside in insides)
+
+
+@_quiet
+def _sigmoid(x):
+    return x / (1 + np.exp(-1.702 * np.maximum(x, -400)))
+
+
+def _along_one_axis(x):
+    return np.array([0.5 * each * (1 + math.erf(each / math.sqrt(2))) for each in x])
 
 
 _GELU = Question(
@@ -371,39 +731,121 @@ _GELU = Question(
             "encoder uses the tanh, as KerasHub's BERT does.",
         ),
         Mistake(
-            "no_root_of_two",
-            _either(exact=functools.partial(_exact, variance=1)),
-            "The approximation is right, the exact form rises too steeply. For which bell curve does erf "
-            "stand: that of standard deviation 1?",
-            "Φ(1) is 0.8413, yours is 0.9214. The argument of erf is divided by something first: compare it "
-            "with the formula.",
+            "exchanged",
+            _either(exact=_bent, bent=_exact),
+            "Both forms are right, but each comes where the other is asked for. What does `approximate` say?",
+            "approximate=True asks for the tanh: 2 must become 1.95460 then. Without it, 1.95450, by the "
+            "error function.",
+        ),
+        Mistake(
+            "no_half",
+            _both(lambda form: lambda x: 2 * form(x)),
+            "For a large x GELU is nearly x; in a form of yours it is 2 x.",
+            "1 + erf and 1 + tanh run from 0 to 2, a probability from 0 to 1. What is missing between them?",
+        ),
+        Mistake(
+            "no_x",
+            _both(lambda form: _quiet(lambda x: np.where(x == 0, 0.5, form(x) / np.where(x == 0, 1, x)))),
+            "In a form of yours large numbers become 1 and 0 becomes 1/2: that is Φ(x). GELU is more than "
+            "that.",
+            "The probability Φ(x) says how much of x gets through: for x = 2 it is 0.977, and GELU is 1.954. "
+            "What is Φ(x) multiplied by?",
+        ),
+        Mistake(
+            "no_one",
+            _both(lambda form: lambda x: form(x) - 0.5 * x),
+            "In a form of yours numbers far to the left become positive, and those far to the right only "
+            "x/2. Which number joins erf or tanh in the brackets?",
+            "erf and tanh run from -1 to 1. For a probability, from 0 to 1, add 1 and halve: in yours a part "
+            "of that is missing.",
+        ),
+        Mistake(
+            "other_argument_of_erf",
+            (
+                *_erfs(lambda x: x, lambda x: math.sqrt(2) * x, lambda x: x / 2),
+                _either(exact=lambda x: 0.5 * x * (1 + _erf(x) / math.sqrt(2))),
+            ),
+            "With approximate=True you are right, the exact form is not: what stands in erf? erf is made for "
+            "another bell curve than that of standard deviation 1.",
+            "Φ(1) must be 0.8413. Work out what yours is, and compare the argument of erf with the formula.",
+        ),
+        Mistake(
+            "of_one_number",
+            _either(exact=lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2)))),
+            "With approximate=True you are right. The exact form ends in an error: does every function that "
+            "you call there take arrays?",
+            "The functions of `math` take a single number. np.vectorize(math.erf) takes an array of any "
+            "shape.",
+        ),
+        Mistake(
+            "one_axis_only",
+            _either(exact=_along_one_axis),
+            "Arrays with one axis are right. With more, the exact form ends in an error: what does a loop "
+            "over x meet then?",
+            "Looping over an array of shape (2, 2, 4) gives arrays of shape (2, 4), and math.erf takes a "
+            "single number. np.vectorize makes a function of it that takes any shape.",
+        ),
+        Mistake(
+            "other_factor",
+            _tanhs(
+                lambda x: 2 / math.pi * (x + 0.044715 * x**3),
+                lambda x: math.sqrt(2) / math.pi * (x + 0.044715 * x**3),
+                lambda x: math.sqrt(math.pi / 2) * (x + 0.044715 * x**3),
+                lambda x: x + 0.044715 * x**3,
+                lambda x: math.sqrt(2) * (x + 0.044715 * x**3),
+            ),
+            "The exact form is right, and so are the brackets in your tanh. Which factor stands before them?",
+            "√(2/π) is about 0.798; the root goes over the whole fraction. Print your factor.",
+        ),
+        Mistake(
+            "no_cube",
+            _tanhs(lambda x: ROOT * x, lambda x: ROOT * (x + 0.044715 * x)),
+            "The exact form is right. Your approximation has no cube: it is good near 0, and off by more "
+            "than 0.01 around 2.",
+            "With approximate=True, 2 must become 1.95460. What stands in the tanh grows faster than x: "
+            "compare it with the formula, power by power.",
         ),
         Mistake(
             "squared",
-            _either(bent=lambda x: _bent(x, lambda x: math.sqrt(2 / math.pi) * (x + 0.044715 * x**2))),
+            _tanhs(lambda x: ROOT * (x + 0.044715 * x**2)),
             "The exact form is right. Your approximation is good near 0, but far to the left it falls: -50 "
             "gives -50 instead of 0. Look at the power of x.",
             "Φ(-x) = 1 - Φ(x), so what stands in the tanh must change its sign with x. A square does not.",
         ),
         Mistake(
-            "cube_outside",
-            _either(bent=lambda x: _bent(x, lambda x: math.sqrt(2 / math.pi) * x + 0.044715 * x**3)),
-            "The exact form is right. Your approximation is off by up to 0.006: are the brackets in the tanh "
-            "where they should be?",
-            "The factor √(2/π) multiplies both terms, x and 0.044715 x³. In your code it reaches only the "
-            "first.",
+            "brackets",
+            _tanhs(
+                lambda x: ROOT * x + 0.044715 * x**3,
+                lambda x: ROOT * (x + 0.044715) * x**3,
+                lambda x: ROOT * (x + 0.044715 * x) ** 3,
+                lambda x: ROOT * (x + (0.044715 * x) ** 3),
+            ),
+            "The exact form is right, your approximation is not: are the brackets in the tanh where they "
+            "should be?",
+            "Two terms stand in the brackets, x and 0.044715 x³. The factor √(2/π) multiplies both; the "
+            "power belongs to the x of the second alone.",
+        ),
+        Mistake(
+            "other_constant",
+            _tanhs(*(lambda x, c=c: ROOT * (x + c * x**3) for c in (0.44715, 0.0044715, 0.44175, 0.044175))),
+            "The exact form is right. Factor, cube and brackets of your approximation are, too: compare the "
+            "number before the cube, digit by digit.",
+            "It is 0.044715: one zero behind the point, then 44715.",
         ),
         Mistake(
             "by_sigmoid",
-            _either(bent=lambda x: x / (1 + np.exp(-1.702 * np.maximum(x, -400)))),
-            "The exact form is right. x · σ(1.702 x) is an approximation, too, but not this one, and it is "
-            "off by up to 0.02.",
+            (_either(bent=_sigmoid), lambda x, approximate=False: _sigmoid(x)),
+            "x · σ(1.702 x) is an approximation of GELU, too, but not the one asked for, and it is off by up "
+            "to 0.02.",
             "The paper gives both. BERT uses the one with tanh, and its weights have learned to live with "
             "just that.",
         ),
     ),
     hint="Plot both beside x and 0: far left they are 0, far right x. The error function of one number is "
     "math.erf.",
+    more="Write one `if approximate:` with the formula by tanh, and the other formula after it, for which "
+    "np.vectorize(math.erf) takes arrays. In both, x / 2 stands before 1 + erf or 1 + tanh.",
+    example=(np.array([-1.0, 0.0, 1.0, 3.0]), True),
 )
 
 
@@ -411,51 +853,65 @@ _GELU = Question(
 
 
 def _part_calls(rng):
-    def call(shape, inner, norm_first, silent=False, dtype="float64"):
+    def call(shape, inner, norm_first, straight=False, dtype="float64"):
+        # With `straight` all that meets a GELU is large and positive, so that only the order matters.
         width = shape[-1]
         arrays = (
             2 * rng.normal(size=shape) + 1,
             rng.normal(size=(width, inner)) / math.sqrt(width),
-            rng.normal(size=inner) / 2,
-            rng.normal(size=(inner, width)) * (0 if silent else 2 / math.sqrt(inner)),
-            rng.normal(size=width) * (0 if silent else 1),
+            rng.normal(size=inner) / 2 + 20 * straight,
+            rng.normal(size=(inner, width)) * (0.2 if straight else 2) / math.sqrt(inner),
+            rng.normal(size=width) + 30 * straight,
             rng.uniform(0.5, 2.0, width),
             rng.normal(size=width),
         )
-        return *(array.astype(dtype) for array in arrays), norm_first
+        order = "pre-norm" if norm_first else "post-norm"
+        return Call((*(array.astype(dtype) for array in arrays), norm_first), about=order)
 
     return [
         call((2, 4), 6, False),
         call((2, 4), 6, True),
-        call((3, 3), 5, True, silent=True),
-        call((3, 4), 5, False, silent=True),
+        call((3, 3), 5, True, straight=True),
+        call((3, 4), 5, False, straight=True),
         call((2, 3, 4), 8, False, dtype="float32"),
         call((2, 2, 5), 10, True),
     ]
 
 
-def _part(
-    x,
-    kernel_1,
-    bias_1,
-    kernel_2,
-    bias_2,
-    gamma,
-    beta,
-    norm_first,
-    early=False,
-    again=False,
-    straight=True,
-    from_normed=False,
-    activation=_bent,
-):
-    """The feed-forward part with one thing done otherwise."""
-    normed = _norm(x, gamma, beta) if norm_first else x
-    outer = activation(normed @ kernel_1 + bias_1) @ kernel_2 + bias_2
-    shortcut = (normed if from_normed else x) if straight else 0.0
-    if early and not norm_first:
-        return shortcut + _norm(outer, gamma, beta)
-    return shortcut + outer if norm_first and not again else _norm(shortcut + outer, gamma, beta)
+def _dense_layers(activation=_bent, late=lambda x: x, biases=(1, 1)):
+    """The two dense layers with another activation or without a bias."""
+
+    def layers(x, kernel_1, bias_1, kernel_2, bias_2):
+        return late(activation(x @ kernel_1 + biases[0] * bias_1) @ kernel_2 + biases[1] * bias_2)
+
+    return layers
+
+
+def _post(x, layers, norm):
+    return norm(x + layers(x))
+
+
+def _pre(x, layers, norm):
+    return x + layers(norm(x))
+
+
+def _part(post=_post, pre=_pre, layers=None):
+    """The feed-forward part with other orders or layers."""
+    layers = layers or _dense_layers()
+
+    def answer(x, kernel_1, bias_1, kernel_2, bias_2, gamma, beta, norm_first):
+        order = pre if norm_first else post
+        return order(
+            x,
+            lambda x: layers(x, kernel_1, bias_1, kernel_2, bias_2),
+            lambda x: _norm(x, gamma, beta),
+        )
+
+    return answer
+
+
+def _parts_with(**layers):
+    return _part(layers=_dense_layers(**layers))
 
 
 def _by_the_lesson(x, kernel_1, bias_1, kernel_2, bias_2, gamma, beta, norm_first):
@@ -480,23 +936,44 @@ _PART = Question(
     mistakes=(
         Mistake(
             "normed_before_the_sum",
-            functools.partial(_part, early=True),
-            "Pre-norm is right. In post-norm you normalise what the dense layers give, and add x after "
-            "that: the sum itself is not normalised.",
+            (
+                _part(post=lambda x, layers, norm: x + norm(layers(x))),
+                _part(
+                    post=lambda x, layers, norm: x + norm(layers(x)),
+                    pre=lambda x, layers, norm: x + norm(layers(x)),
+                ),
+            ),
+            "In post-norm you normalise what the dense layers give, and add x after that: the sum itself is "
+            "not normalised.",
             "With gamma 1 and beta 0 a vector that leaves the post-norm part has the mean 0 and the "
             "deviation 1. So nothing may be added after the norm.",
         ),
         Mistake(
             "exchanged",
-            lambda *arguments: _part(*arguments[:-1], not arguments[-1]),
+            _part(post=_pre, pre=_post),
             "Both orders are right, but each appears where the other is asked for. What does `norm_first` "
             "say?",
             "norm_first=True is pre-norm: the dense layers see normalised vectors, and what leaves the part "
             "is a plain sum.",
         ),
         Mistake(
+            "always_post_norm",
+            _part(pre=_post),
+            "Post-norm is right. In pre-norm you give the same as in post-norm: where does your code look at "
+            "`norm_first`?",
+            "With norm_first=True the dense layers see normalised vectors, and the sum after them stays as "
+            "it is.",
+        ),
+        Mistake(
+            "always_pre_norm",
+            _part(post=_pre),
+            "Pre-norm is right. In post-norm you give the same as in pre-norm: where does your code look at "
+            "`norm_first`?",
+            "With norm_first=False the dense layers see x itself, and the norm comes last, over the sum.",
+        ),
+        Mistake(
             "residual_from_the_norm",
-            functools.partial(_part, from_normed=True),
+            _part(pre=lambda x, layers, norm: norm(x) + layers(norm(x))),
             "Post-norm is right. In pre-norm you add the dense layers' output to the normalised vectors, "
             "and x itself is lost.",
             "With kernel_2 and bias_2 all zero the pre-norm part must give back x, unchanged. Do you still "
@@ -504,29 +981,93 @@ _PART = Question(
         ),
         Mistake(
             "no_residual",
-            functools.partial(_part, straight=False),
-            "With kernel_2 and bias_2 all zero, nothing of x arrives at the end of your part. What carries x "
-            "around the dense layers?",
+            (
+                _part(
+                    post=lambda x, layers, norm: norm(layers(x)), pre=lambda x, layers, norm: layers(norm(x))
+                ),
+                _part(post=lambda x, layers, norm: norm(layers(x))),
+                _part(pre=lambda x, layers, norm: layers(norm(x))),
+            ),
+            "With kernel_2 and bias_2 all zero, nothing of x arrives at the end of your part, at least in "
+            "one of the orders. What carries x around the dense layers?",
             "A residual adds the input of the part to what the layers make of it. Without it each block "
             "would have to learn to pass on what it was given.",
         ),
         Mistake(
             "normed_twice",
-            functools.partial(_part, again=True),
-            "Post-norm is right. In pre-norm you normalise twice, before the dense layers and after the sum.",
-            "There is one gamma and one beta, for one norm: in pre-norm it comes first, and nothing comes "
-            "after the sum. That is why such encoders have one more norm at the very end.",
+            (
+                _part(pre=lambda x, layers, norm: norm(x + layers(norm(x)))),
+                _part(post=lambda x, layers, norm: norm(x + layers(norm(x)))),
+            ),
+            "You normalise twice, before the dense layers and after the sum, at least in one of the orders.",
+            "There is one gamma and one beta, for one norm. In pre-norm it comes first, and nothing comes "
+            "after the sum; in post-norm it comes last, and nothing before the dense layers.",
+        ),
+        Mistake(
+            "no_norm",
+            (
+                _part(pre=lambda x, layers, norm: x + layers(x)),
+                _part(post=lambda x, layers, norm: x + layers(x)),
+                _part(*[lambda x, layers, norm: x + layers(x)] * 2),
+            ),
+            "In one of the orders, or in both, there is no norm. Where do gamma and beta come in?",
+            "norm_first says where the norm stands, not whether there is one: over the sum, or over what the "
+            "dense layers see.",
         ),
         Mistake(
             "exact_gelu",
-            functools.partial(_part, activation=_exact),
+            _parts_with(activation=_exact),
             "Order, residual and norm are right, and you are off by very little. Which of the two GELUs is "
             "asked for?",
             "The block uses the approximation by tanh. Your gelu gives the exact form unless its second "
             "argument says otherwise.",
         ),
+        Mistake(
+            "no_activation",
+            _parts_with(activation=lambda x: x),
+            "Order, residual and norm are right. Between your two dense layers stands nothing, so that they "
+            "are no more than one.",
+            "Two matrix products in a row are a single one. What does the formula of F have between K₁ and "
+            "K₂?",
+        ),
+        Mistake(
+            "other_activation",
+            tuple(
+                _parts_with(activation=activation)
+                for activation in (lambda x: np.maximum(x, 0), np.tanh, _sigmoid, lambda x: _exact(x, np.abs))
+            ),
+            "Order, residual and norm are right. What stands between your two dense layers is another "
+            "function than the one asked for.",
+            "ReLU is that of 2017's Transformer; BERT has GELU, by tanh. You have written it in question 4.",
+        ),
+        Mistake(
+            "activated_at_the_end",
+            (_parts_with(late=_bent), _parts_with(activation=lambda x: x, late=_bent)),
+            "Order, residual and norm are right. After your second dense layer comes a GELU: does the "
+            "formula of F have one there?",
+            "What leaves F is a plain sum of products, so that the residual can be made smaller as well as "
+            "larger. GELU stands between K₁ and K₂ only.",
+        ),
+        Mistake(
+            "missing_bias",
+            (_parts_with(biases=(0, 1)), _parts_with(biases=(1, 0)), _parts_with(biases=(0, 0))),
+            "Order, residual and norm are right. Does each of your dense layers add its bias?",
+            "There are two: bias_1 is added before GELU, bias_2 after the second product.",
+        ),
     ),
     hint="Write the dense layers once, as a function of their input. Then each order is one line.",
+    more="F takes what it is given through K₁, b₁, GELU by tanh, K₂ and b₂, and knows nothing of norm and "
+    "residual. What is added to it is always the x that came in; norm_first only moves the norm.",
+    example=(
+        np.array([[1.0, 3.0]]),
+        np.array([[1.0], [0.0]]),
+        np.array([1.0]),
+        np.array([[0.0, 2.0]]),
+        np.array([0.0, 5.0]),
+        np.array([1.0, 1.0]),
+        np.array([0.0, 0.0]),
+        True,
+    ),
 )
 
 
@@ -535,8 +1076,22 @@ _PART = Question(
 NAMES = ("query", "key", "value", "attention_output", "intermediate_dense", "output_dense")
 
 
+def _move_scores(rng, x, mask, weights, heads):
+    """Makes scores of around -800 in every other head and 800 in the rest, and those of padding higher."""
+    width = x.shape[-1]
+    depth = width // heads
+    low = np.arange(width) // depth % 2 == rng.integers(2)
+    # A bias of the keys adds the same to all scores of a query, so that softmax stays as it is.
+    query, (kernel, _) = np.where(low, -2.0, 2.0) / depth**0.25, weights["key"]
+    weights["query"] = 1e-3 * weights["query"][0], query
+    weights["key"] = kernel, np.full(width, 400 / depth**0.25)
+    first = np.flatnonzero(low)[:depth]
+    rise = kernel[:, first] @ query[first] / math.sqrt(depth)
+    x[~mask] = 300 * rise / (rise @ rise)
+
+
 def _block_calls(rng):
-    def call(batch, length, heads, depth, inner, counts, dtype="float64", left=False):
+    def call(batch, length, heads, depth, inner, counts, dtype="float64", left=False, far=False, about=""):
         width = heads * depth
         sizes = {**dict.fromkeys(NAMES, (width, width)), "intermediate_dense": (width, inner)}
         sizes["output_dense"] = (inner, width)
@@ -550,51 +1105,125 @@ def _block_calls(rng):
             weights[name] = gamma.astype(dtype), beta.astype(dtype)
         mask = np.arange(length) < np.array(counts)[:, None]
         mask = mask[:, ::-1].copy() if left else mask
-        return rng.normal(size=(batch, length, width)).astype(dtype), mask, weights, heads
+        x = rng.normal(size=(batch, length, width))
+        if far:
+            _move_scores(rng, x, mask, weights, heads)
+        return Call((x.astype(dtype), mask, weights, heads), about=about)
 
     return [
-        call(1, 3, 1, 4, 6, [3]),
-        call(2, 4, 2, 3, 8, [4, 4]),
-        call(3, 4, 2, 2, 9, _shuffled(rng, 4, 3, 1)),
-        call(2, 5, 3, 2, 12, _shuffled(rng, 2, 4), dtype="float32"),
-        call(2, 6, 4, 2, 16, _shuffled(rng, 5, 3), left=True),
+        call(1, 3, 1, 4, 6, [3], about="one head"),
+        call(2, 4, 2, 3, 8, [4, 4], about="several heads"),
+        call(3, 4, 1, 3, 9, _shuffled(rng, 4, 3, 1), about="padding"),
+        call(2, 5, 3, 2, 12, _shuffled(rng, 2, 4), dtype="float32", about="several heads"),
+        call(4, 6, 4, 2, 16, _shuffled(rng, 5, 3, 2, 4), left=True, about="several heads"),
+        call(2, 5, 2, 4, 8, _shuffled(rng, 2, 3), far=True, about="large scores"),
     ]
 
 
+@_quiet
+def _softmax(scores, axis=-1, shifted=True):
+    exponentials = np.exp(scores - (scores.max(axis=axis, keepdims=True) if shifted else 0))
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+
+def _hidden_by(number, axes=np.s_[:, None, None, :], of=lambda mask: mask):
+    """Scores of which those outside the mask are replaced by a number."""
+    return lambda scores, mask: np.where(of(mask)[axes], scores, number)
+
+
+def _hidden_less(number, axes=np.s_[:, None, None, :], of=lambda mask: mask):
+    """Scores from which a number is taken outside the mask."""
+    return _quiet(lambda scores, mask: scores - np.where(of(mask)[axes], 0, number))
+
+
+_right_hiding = _hidden_by(-np.inf)
+
+
+def _cut(x, heads):
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def _cut_by_reshape(x, heads):
+    return x.reshape(x.shape[0], heads, x.shape[1], -1)
+
+
+def _cut_interleaved(x, heads):
+    return x.reshape(*x.shape[:2], -1, heads).transpose(0, 3, 1, 2)
+
+
+def _join(x):
+    return x.swapaxes(1, 2).reshape(x.shape[0], x.shape[2], -1)
+
+
+def _join_by_reshape(x):
+    return x.reshape(x.shape[0], x.shape[2], -1)
+
+
+def _join_interleaved(x):
+    return x.transpose(0, 2, 3, 1).reshape(x.shape[0], x.shape[2], -1)
+
+
+def _residuals(x, attend, feed_forward, norm, again):
+    middle = norm(x + attend(x))
+    return again(middle + feed_forward(middle))
+
+
 def _block(
-    x,
-    padding_mask,
-    weights,
-    num_heads,
-    masked=True,
-    divisor=None,
-    mixed=False,
+    hide=_right_hiding,
+    softmax=_softmax,
+    after=lambda shares, mask: shares,
+    scale=lambda width, depth: math.sqrt(depth),
+    cut=_cut,
+    join=_join,
     projected=True,
-    first=True,
-    second_from_input=False,
+    no_bias=(),
+    order=_residuals,
+    heads=None,
+    before=lambda x, mask: x,
+    attended=lambda x, mask: x,
+    finally_=lambda x, mask: x,
+    activation=_bent,
 ):
     """A post-norm block with one thing done otherwise."""
-    batch, length, width = x.shape
 
-    def dense(x, name):
-        kernel, bias = weights[name]
-        return x @ kernel + bias
+    def answer(x, padding_mask, weights, num_heads):
+        number = heads or num_heads
 
-    def split(x):
-        if mixed:
-            return x.reshape(batch, num_heads, length, -1)
-        return x.reshape(batch, length, num_heads, -1).swapaxes(1, 2)
+        def dense(x, name):
+            kernel, bias = weights[name]
+            return x @ kernel + (0 if name in no_bias else bias)
 
-    query, key, value = (split(dense(x, name)) for name in ("query", "key", "value"))
-    scores = query @ key.swapaxes(-1, -2) / math.sqrt(divisor or query.shape[-1])
-    scores = np.where(padding_mask[:, None, None, :] | (not masked), scores, -np.inf)
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    heads = exponentials / exponentials.sum(axis=-1, keepdims=True) @ value
-    attended = (heads if mixed else heads.swapaxes(1, 2)).reshape(batch, length, width)
-    attended = dense(attended, "attention_output") if projected else attended
-    middle = _norm(x + attended if first else attended, *weights["attention_norm"])
-    outer = dense(_bent(dense(middle, "intermediate_dense")), "output_dense")
-    return _norm((x if second_from_input else middle) + outer, *weights["output_norm"])
+        def attend(x):
+            query, key, value = (cut(dense(x, name), number) for name in ("query", "key", "value"))
+            scores = query @ key.swapaxes(-1, -2) / scale(x.shape[-1], query.shape[-1])
+            shares = after(softmax(hide(scores, padding_mask)), padding_mask)
+            joined = join(shares @ value)
+            return attended(dense(joined, "attention_output") if projected else joined, padding_mask)
+
+        def feed_forward(x):
+            return dense(activation(dense(x, "intermediate_dense")), "output_dense")
+
+        def norm(name):
+            return lambda x: _norm(x, *weights[name])
+
+        x = before(x, padding_mask)
+        return finally_(
+            order(x, attend, feed_forward, norm("attention_norm"), norm("output_norm")), padding_mask
+        )
+
+    return answer
+
+
+def _blocks(*settings):
+    return tuple(_block(**each) for each in settings)
+
+
+def _orders(*orders):
+    return tuple(_block(order=order) for order in orders)
+
+
+def _zeroed(x, mask):
+    return x * mask[:, :, None]
 
 
 def _block_by_the_lesson(x, padding_mask, weights, num_heads):
@@ -611,6 +1240,19 @@ def _block_by_the_lesson(x, padding_mask, weights, num_heads):
     return _by_the_lesson(middle, *dense, *weights["output_norm"], norm_first=False)
 
 
+def _block_example():
+    """One token of a width of 2: what attention does is two dense layers."""
+    same, norm = ([[1, 0], [0, 1]], [0, 0]), ([1, 1], [0, 0])
+    weights = {
+        **dict.fromkeys(("query", "key", "attention_output"), same),
+        "value": ([[0, 0], [1, 1]], [0, 1]),
+        "intermediate_dense": ([[0], [0]], [0]),
+        "output_dense": ([[0, 0]], [3, 0]),
+        **dict.fromkeys(("attention_norm", "output_norm"), norm),
+    }
+    return np.array([[[0.0, 2.0]]]), np.array([[True]]), weights, 1
+
+
 _BLOCK = Question(
     id="transformer.encoder_block",
     title="A whole encoder block",
@@ -624,55 +1266,212 @@ _BLOCK = Question(
     mistakes=(
         Mistake(
             "mask_ignored",
-            functools.partial(_block, masked=False),
+            _blocks(
+                {"hide": lambda scores, mask: scores},
+                {"hide": lambda scores, mask: scores, "before": _zeroed},
+            ),
             "Texts without padding are right. In the others, tokens attend to padding, too: where does "
             "`padding_mask` enter your attention?",
             "No token may give weight to a key that is padding. The scores have the shape (batch, heads, "
             "queries, keys), the mask (batch, keys): which axes does it lack?",
         ),
         Mistake(
-            "scaled_by_the_width",
-            lambda x, padding_mask, weights, num_heads: _block(
-                x, padding_mask, weights, num_heads, divisor=x.shape[-1]
+            "mask_at_other_axes",
+            _blocks(
+                {"hide": _hidden_by(-np.inf, np.s_[:, None, :, None])},
+                {"hide": _hidden_by(-1e9, np.s_[:, None, :, None])},
+                {"hide": _hidden_by(-np.inf, np.s_[:, None, :])},
+                {"hide": _hidden_by(-1e9, np.s_[:, None, :])},
+                {"hide": _hidden_less(1e9, np.s_[:, None, :])},
             ),
-            "With one head you are right. With several your attention is too even: how many terms does the "
-            "dot product of one head have?",
+            "Texts without padding are right. In the others the mask does not meet the keys of its own text: "
+            "which axes of the scores does it line up with?",
+            "The scores have the shape (batch, heads, queries, keys). The mask says which *keys* of which "
+            "text may be seen, so its two axes must stand first and last, with axes of length 1 between.",
+        ),
+        Mistake(
+            "mask_inverted",
+            _blocks(
+                {"hide": _hidden_by(-np.inf, of=np.logical_not)},
+                {"hide": _hidden_by(-1e9, of=np.logical_not)},
+                {"hide": _hidden_less(1e9, of=np.logical_not)},
+            ),
+            "Your tokens attend to padding and not to tokens. What does True mean in `padding_mask`?",
+            "padding_mask is True at tokens: these keep their scores. In yours, where there is padding, only "
+            "that is seen.",
+        ),
+        Mistake(
+            "finite_hiding",
+            _blocks(
+                {"hide": lambda scores, mask: scores * mask[:, None, None, :]},
+                *({"hide": _hidden_by(number)} for number in (-1.0, -5.0, -10.0, -50.0)),
+                *({"hide": _hidden_less(number)} for number in (1.0, 10.0, 100.0)),
+            ),
+            "Hidden keys still get weight, at the latest where all scores that may be seen are far below 0. "
+            "Which number do you give to a hidden score?",
+            "exp(0) is 1, not 0; and a score of -50 is a high one beside scores of -800. Which number is "
+            "below all others, whatever they are?",
+        ),
+        Mistake(
+            "masked_after_softmax",
+            _blocks(
+                {
+                    "hide": lambda scores, mask: scores,
+                    "after": lambda shares, mask: shares * mask[:, None, None, :],
+                }
+            ),
+            "Padding gets no weight, but it has had its part in the sum of softmax: the weights of the "
+            "tokens no longer sum to 1.",
+            "With one token and three places of padding the token must get the weight 1. Hide the scores "
+            "before softmax instead of the weights or values after it.",
+        ),
+        Mistake(
+            "padding_touched",
+            _blocks(
+                {"finally_": _zeroed},
+                {"before": _zeroed},
+                {"attended": _zeroed},
+                {
+                    "hide": lambda scores, mask: np.where(
+                        mask[:, None, :, None], _right_hiding(scores, mask), -np.inf
+                    )
+                },
+                {
+                    "hide": lambda scores, mask: np.where(
+                        mask[:, None, :, None], _right_hiding(scores, mask), -1e9
+                    )
+                },
+                {"after": lambda shares, mask: shares * mask[:, None, :, None]},
+            ),
+            "All tokens are right. Only what comes out at places of padding is not: what do you do to them?",
+            "The mask hides padding as a *key*. As a query, a place of padding attends to the tokens and "
+            "goes through the rest of the block like any other; nothing is set to 0.",
+        ),
+        Mistake(
+            "not_a_number",
+            _blocks(
+                {"softmax": functools.partial(_softmax, shifted=False)},
+                {"hide": _quiet(lambda scores, mask: scores + (1 - mask[:, None, None, :]) * -np.inf)},
+            ),
+            "There is NaN in your result. Which step of your attention can make it: exp of a large score, or "
+            "0 times infinity?",
+            "exp(800) is infinite, exp(-800) is 0, and inf/inf, 0/0 and 0 · inf are NaN. Only differences of "
+            "scores count in softmax; and np.where hides without a product.",
+        ),
+        Mistake(
+            "other_scale",
+            _blocks(
+                {"scale": lambda width, depth: math.sqrt(width)},
+                {"scale": lambda width, depth: 1.0},
+                {"scale": lambda width, depth: depth},
+                {"scale": lambda width, depth: width},
+            ),
+            "Your attention is too even or too sharp: by what do you divide the dot products, if at all?",
             "A width of 768 in 12 heads gives vectors of 64 numbers, and their dot products are divided by "
             "8. Take the depth from what goes into the product, not from x.",
         ),
         Mistake(
             "heads_only_reshaped",
-            functools.partial(_block, mixed=True),
-            "With one head you are right. With several, the shapes fit, but a head gets all channels of a "
-            "few tokens instead of a few channels of all tokens.",
+            _blocks(
+                {"cut": _cut_by_reshape, "join": _join_by_reshape},
+                {"join": _join_by_reshape},
+                {"cut": _cut_by_reshape},
+            ),
+            "With one head you are right. With several, the shapes fit, but a reshape alone mixes tokens and "
+            "channels, where the heads are cut or where they are joined.",
             "Cut the last axis in two, (batch, length, heads, depth), and then let length and heads change "
             "places. Afterwards the same two steps, backwards.",
         ),
         Mistake(
+            "other_channels",
+            _blocks(
+                {"heads": 1},
+                {"cut": _cut_interleaved, "join": _join_interleaved},
+                {"cut": _cut_interleaved},
+            ),
+            "With one head you are right. With several: which channels of the queries make head 0 in yours, "
+            "and how many are they?",
+            "With a width of 6 and two heads, head 0 has the channels 0, 1 and 2: not all six, and not 0, 2 "
+            "and 4. Each head has a softmax of its own.",
+        ),
+        Mistake(
             "no_output_projection",
-            functools.partial(_block, projected=False),
+            _block(projected=False),
             "You add the joined heads to x as they are. Which of the weights have you not used?",
             "There are four projections: one each for queries, keys and values, and one that mixes the heads "
             "after they are joined.",
         ),
         Mistake(
+            "missing_bias",
+            _blocks(
+                {"no_bias": ("attention_output",)},
+                {"no_bias": ("query",)},
+                {"no_bias": ("value",)},
+                {"no_bias": ("query", "key", "value")},
+                {"no_bias": ("query", "key", "value", "attention_output")},
+                {"no_bias": ("intermediate_dense",)},
+                {"no_bias": ("output_dense",)},
+                {"no_bias": ("intermediate_dense", "output_dense")},
+                {"no_bias": NAMES},
+            ),
+            "Heads, mask and norms are right. Does every dense layer of yours add its bias?",
+            "Six pairs of the dict hold a kernel and a bias. Go through them one by one: is the second of "
+            "the pair used?",
+        ),
+        Mistake(
+            "norms_elsewhere",
+            _orders(
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, again, norm),
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, norm, norm),
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, again, again),
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, lambda x: x, again),
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, norm, lambda x: x),
+                lambda x, attend, feed, norm, again: (middle := x + attend(norm(x))) + feed(again(middle)),
+                lambda x, attend, feed, norm, again: (middle := x + norm(attend(x))) + again(feed(middle)),
+            ),
+            "Look at your two norms: which vectors does each get, and with whose gamma and beta?",
+            'In post-norm "attention_norm" takes x + A(x), and "output_norm" takes h + F(h), which is the '
+            "last thing that is done.",
+        ),
+        Mistake(
             "no_first_residual",
-            functools.partial(_block, first=False),
+            _orders(
+                lambda x, attend, feed, norm, again: again((middle := norm(attend(x))) + feed(middle)),
+                lambda x, attend, feed, norm, again: again(feed(norm(attend(x)))),
+            ),
             "After attention you normalise only what it returns. What has become of the block's input?",
             "A block has two residuals. The first adds x to the output of attention, before the norm; the "
             "second does the same around the dense layers.",
         ),
         Mistake(
-            "second_residual_from_the_input",
-            functools.partial(_block, second_from_input=True),
-            "The attention part is right. Around the dense layers you add the block's own input: from where "
-            "does the second residual start?",
+            "second_residual",
+            _orders(
+                lambda x, attend, feed, norm, again: again(x + feed(norm(x + attend(x)))),
+                lambda x, attend, feed, norm, again: again(feed(norm(x + attend(x)))),
+                lambda x, attend, feed, norm, again: again((middle := x + attend(x)) + feed(norm(middle))),
+            ),
+            "The attention part is right. What do you add to the output of the dense layers: from where does "
+            "the second residual start?",
             "A residual goes around one part, not around both. What the dense layers give is added to what "
             "went into them, the normalised vectors.",
+        ),
+        Mistake(
+            "softmax_over_queries",
+            _blocks(
+                {"softmax": functools.partial(_softmax, axis=-2)},
+                {"softmax": functools.partial(_softmax, axis=-2), "hide": _hidden_by(-1e9)},
+            ),
+            "Your weights sum to 1 down the columns of the scores, so that the queries share out each key.",
+            "Each *query* shares out a weight of 1 among the keys. In scores of shape (batch, heads, "
+            "queries, keys), which axis is that?",
         ),
     ),
     hint="Make the first call right first: one head, no padding. Then several heads, then the mask. Keep an "
     "eye on the shapes.",
+    more="Go from shape to shape: (batch, length, width) through a dense layer; cut to (batch, length, "
+    "heads, depth) and swapped to (batch, heads, length, depth); scores (batch, heads, queries, keys), where "
+    "the mask hides keys, then softmax; and back the same way. The rest is layer_norm and feed_forward_part.",
+    example=_block_example(),
 )
 
 
@@ -680,27 +1479,93 @@ _BLOCK = Question(
 
 
 def _pool_calls(rng):
-    def call(counts, width, kind="int32", dtype="float64", left=False, length=4):
+    def call(counts, width, kind="int32", dtype="float64", left=False, length=4, at_padding=None, about=""):
         mask = np.arange(length) < np.array(counts)[:, None]
         mask = mask[:, ::-1] if left else mask
         vectors = rng.normal(size=(len(counts), length, width)) + 1
-        return vectors.astype(dtype), mask.astype(kind)
+        if at_padding is not None:
+            vectors = np.where(mask[:, :, None], vectors, np.resize(at_padding, vectors.shape))
+        return Call((vectors.astype(dtype), mask.astype(kind)), about=about)
 
     return [
         call(_shuffled(rng, 4, 2), 3),
         call(_shuffled(rng, 4, 3, 2, 1), 4, kind="bool"),
         call(_shuffled(rng, 1, 3, 5), 2, dtype="float32", length=5),
-        call(_shuffled(rng, 2, 3), 5, kind="bool", left=True),
-        call(_shuffled(rng, 3, 0, 2), 2),
+        call(_shuffled(rng, 2, 3), 5, kind="bool", left=True, about="padding on the left"),
+        call(_shuffled(rng, 3, 0, 2), 2, about="a text without tokens"),
+        call(
+            _shuffled(rng, 3, 1),
+            3,
+            kind="bool",
+            at_padding=[np.nan],
+            about="NaN or infinite numbers at padding",
+        ),
+        call(
+            _shuffled(rng, 2, 4, 3),
+            2,
+            at_padding=[np.inf, -np.inf, np.nan, -np.inf, np.inf],
+            about="NaN or infinite numbers at padding",
+        ),
     ]
 
 
+def _selected(sequence, mask):
+    return np.where(mask[:, :, None], sequence, 0)
+
+
 @_quiet
-def _pool(sequence, padding_mask, shared=None, everything=False, least=1.0):
+def _multiplied(sequence, mask):
+    return sequence * mask[:, :, None]
+
+
+@_quiet
+def _pool(sequence, padding_mask, tokens=_selected, count=lambda mask: mask.sum(axis=1)[:, None], least=1.0):
     """A mean over tokens with another sum or another divisor."""
-    mask = padding_mask.astype("float64")[:, :, None]
-    total = (sequence if everything else sequence * mask).sum(axis=1)
-    return total / np.maximum(mask.sum(axis=1) if shared is None else shared(mask), least)
+    mask = padding_mask.astype(bool)
+    return tokens(sequence, mask).sum(axis=1) / np.maximum(count(mask), least)
+
+
+def _pools(**settings):
+    """A mistake with np.where and by a product."""
+    return tuple(functools.partial(_pool, tokens=tokens, **settings) for tokens in (_selected, _multiplied))
+
+
+def _each(choose, guarded=False):
+    """The mean of the vectors that a function chooses of each text."""
+
+    @_quiet
+    def answer(sequence, padding_mask):
+        found = np.full((len(sequence), sequence.shape[2]), np.nan)
+        for i, (vectors, mask) in enumerate(zip(sequence, padding_mask, strict=True)):
+            chosen = choose(vectors, mask)
+            found[i] = (chosen.sum(axis=0) / len(chosen)) if len(chosen) else np.nan
+            if guarded and not mask.any():
+                found[i] = 0
+        return found
+
+    return answer
+
+
+def _first_ones(vectors, mask):
+    return vectors[: int(mask.sum())]
+
+
+def _by_index(vectors, mask):
+    return vectors[mask]
+
+
+def _by_tilde(sequence, padding_mask):
+    outside = ~padding_mask  # Of integers never 0: -1 or -2.
+    return np.where(outside[:, :, None], 0, sequence).sum(axis=1) / np.maximum(
+        padding_mask.sum(axis=1)[:, None], 1
+    )
+
+
+@_quiet
+def _largest(sequence, padding_mask, guarded=True):
+    mask = padding_mask.astype(bool)[:, :, None]
+    found = np.where(mask, sequence, -np.inf).max(axis=1)
+    return np.where(mask.any(axis=1), found, 0) if guarded else found
 
 
 _POOL = Question(
@@ -715,6 +1580,14 @@ _POOL = Question(
     atol=1e-5,
     mistakes=(
         Mistake(
+            "multiplied",
+            functools.partial(_pool, tokens=_multiplied),
+            "Right as long as numbers stand at padding. With NaN or infinity there, your result has NaN: "
+            "what is 0 · NaN?",
+            "A product with 0 does not make everything 0: 0 · NaN and 0 · inf are NaN. Choose between the "
+            "vector and 0 instead of multiplying.",
+        ),
+        Mistake(
             "padding_counted",
             lambda sequence, padding_mask: sequence.mean(axis=1),
             "You average over all places, so the vector of a short text is mostly that of padding. Where "
@@ -724,19 +1597,25 @@ _POOL = Question(
         ),
         Mistake(
             "divided_by_the_length",
-            functools.partial(_pool, shared=lambda mask: mask.shape[1]),
-            "The sum is right, but you divide by the length with the padding. How many vectors are in the "
-            "sum?",
+            _pools(count=lambda mask: mask.shape[1]),
+            "Your sum leaves padding out, but you divide by the length with the padding. How many vectors "
+            "are in the sum?",
             "A text of one token and three places of padding must give that token's vector; yours gives a "
             "quarter of it. The mask knows how many tokens there are.",
         ),
         Mistake(
             "padding_in_the_sum",
-            functools.partial(_pool, everything=True),
+            functools.partial(_pool, tokens=lambda sequence, mask: sequence),
             "You divide by the right number, but the vectors of padding are still in the sum. They are not "
             "zero.",
-            "What the encoder gives at padding is some vector like others. Multiply it by something that is "
-            "0 there, before you add up; which axis does the mask lack for that?",
+            "What the encoder gives at padding is some vector like others. Put 0 in its place before you add "
+            "up; which axis does the mask lack for that?",
+        ),
+        Mistake(
+            "only_summed",
+            _pools(count=lambda mask: 1),
+            "You return the sum over the tokens: a long text gets a long vector.",
+            "The vectors [1, 2] and [3, 6] have the mean [2, 4]; yours is [4, 8]. By what must be divided?",
         ),
         Mistake(
             "first_token",
@@ -747,21 +1626,74 @@ _POOL = Question(
             "stands on the left, your first vector is padding.",
         ),
         Mistake(
+            "first_ones",
+            (_each(_first_ones, guarded=True), _each(_first_ones)),
+            "Padding on the right is left out, on the left it is not: you take as many vectors from the "
+            "beginning as there are tokens.",
+            "The number of tokens does not say where they stand. With the mask [0, 0, 1, 1] the mean is that "
+            "of the last two vectors.",
+        ),
+        Mistake(
+            "mask_as_index",
+            (_each(_by_index), _each(_by_index, guarded=True)),
+            "With a boolean mask the tokens are right, with one of integers they are not: what does "
+            "`vectors[[1, 1, 0]]` take?",
+            "Integers in an index name places: you get the vectors 1, 1 and 0, as many as the text is long. "
+            "Booleans select; astype(bool) makes them.",
+        ),
+        Mistake(
+            "tilde_of_integers",
+            _by_tilde,
+            "With a boolean mask you are right. With one of integers everything becomes 0: what is ~1?",
+            "~ turns the bits of an integer: ~1 is -2 and ~0 is -1, and both count as true. Compare with 0, "
+            "or make booleans first.",
+        ),
+        Mistake(
             "empty_is_nan",
-            functools.partial(_pool, least=0.0),
-            "Only a text without any token goes wrong: 0/0 is NaN. What should its vector be?",
+            (*_pools(least=0.0), _each(lambda vectors, mask: vectors[mask.astype(bool)])),
+            "A text without any token goes wrong: 0/0 is NaN. What should its vector be?",
             "The sum over nothing is 0. Take care that the number by which you divide is never less than 1.",
         ),
         Mistake(
+            "one_more",
+            _pools(count=lambda mask: mask.sum(axis=1)[:, None] + 1),
+            "Your vectors are too short, the more so the shorter the text is: you divide by one more than "
+            "there are tokens.",
+            "A text of one token must give that token's vector, yours gives half of it. To avoid 0/0, change "
+            "the divisor only where it would be 0.",
+        ),
+        Mistake(
             "one_count_for_all",
-            functools.partial(_pool, shared=lambda mask: mask.sum()),
+            _pools(count=lambda mask: mask.sum()),
             "You divide every text by the number of tokens in the whole batch. Then a text's vector depends "
             "on its neighbours.",
             "padding_mask.sum() is a single number. Each text needs a count of its own: along which axis, "
             "and in which shape, so that it divides (batch, width)?",
         ),
+        Mistake(
+            "maximum",
+            (
+                _largest,
+                functools.partial(_largest, guarded=False),
+                lambda sequence, padding_mask: sequence.max(axis=1),
+                lambda sequence, padding_mask: _multiplied(sequence, padding_mask.astype(bool)).max(axis=1),
+            ),
+            "You take the largest number of each component. That is max pooling; the mean is asked for.",
+            "[1, 2] and [3, 6] must become [2, 4]; the maximum is [3, 6].",
+        ),
     ),
     hint="A sum over a number. Give the mask one axis more, and both are a line each.",
+    more="padding_mask[:, :, None] has the shape (batch, length, 1) and lines up with the vectors: np.where "
+    "puts 0 where it is not true. Sum over the tokens, and divide by their number, which is at least 1.",
+    example=(
+        np.array(
+            [
+                [[9.0, 9.0], [4.0, 0.0], [2.0, 1.0], [0.0, 5.0]],
+                [[np.nan, 9.0], [np.inf, 9.0], [1.0, 2.0], [3.0, 2.0]],
+            ]
+        ),
+        np.array([[0, 1, 1, 1], [0, 0, 1, 1]]),
+    ),
 )
 
 
@@ -771,7 +1703,7 @@ _POOL = Question(
 def _count_calls(rng):
     vocabulary, layers, width, inner = (int(n) for n in rng.integers((50, 3, 8, 30), (900, 9, 25, 90)))
     return [
-        (vocabulary, 1, width, inner, 20, 2),
+        Call((vocabulary, 1, width, inner, 20, 2), about="a single layer"),
         (vocabulary, layers, width, inner, 40, 3),
         (1000 + vocabulary, layers + 1, 2 * width, inner),
         (30522, 12, 768, 3072),
@@ -786,17 +1718,23 @@ def _count(
     inner,
     max_length=512,
     num_segments=2,
-    bias=1,
-    tables=1,
+    biases=(1, 1, 1),
+    tables=(1, 1, 1),
     projections=4,
     norms=2,
     first_norm=1,
-    pooler=1,
+    poolers=lambda layers: 1,
+    dense=(1, 1),
+    repeated=False,
 ):
-    """Counts an encoder's parameters with one of its parts left out."""
-    embeddings = (vocabulary + tables * (max_length + num_segments) + 2 * first_norm) * d
-    dense = projections * d * (d + bias) + inner * (d + bias) + d * (inner + bias)
-    return embeddings + layers * (dense + 2 * norms * d) + pooler * d * (d + bias)
+    """Counts an encoder's parameters with one of its parts left out or counted too often."""
+    rows = tables[0] * vocabulary + tables[1] * max_length + tables[2] * num_segments
+    embeddings = (rows + 2 * first_norm) * d
+    attended = projections * d * (d + biases[0])
+    fed = dense[0] * inner * (d + biases[1]) + dense[1] * d * (inner + biases[1])
+    block = attended + fed + 2 * norms * d
+    pooler = poolers(layers) * d * (d + biases[2])
+    return layers * (block + embeddings) + pooler if repeated else embeddings + layers * block + pooler
 
 
 def _parameters(vocabulary_size, num_layers, hidden_dim, intermediate_dim, max_length=512, num_segments=2):
@@ -816,11 +1754,18 @@ _PARAMETERS = Question(
     reference=_parameters,
     rtol=1e-12,
     atol=0.0,
+    dtypes=("int",),
     mistakes=(
         Mistake(
             "no_biases",
-            functools.partial(_count, bias=0),
-            "Close: your dense layers have a kernel, but no bias.",
+            _ways(
+                _count,
+                {"biases": (0, 0, 0)},
+                {"biases": (1, 0, 1)},
+                {"biases": (1, 1, 0)},
+                {"biases": (0, 0, 1)},
+            ),
+            "Close: every dense layer has a bias, and in your count at least one of them has none.",
             "A dense layer from a numbers to b has a · b + b parameters. Six dense layers in a block and the "
             "pooler each have a bias; how long is each?",
         ),
@@ -839,32 +1784,93 @@ _PARAMETERS = Question(
             "Besides the two norms in each block there is one for the sum of the three embeddings.",
         ),
         Mistake(
+            "half_norms",
+            functools.partial(_count, norms=1, first_norm=0.5),
+            "Close: what you lack grows with the number of norms, hidden_dim for each. What does a norm "
+            "learn?",
+            "Gamma and beta are two vectors. A norm has 2 · hidden_dim numbers.",
+        ),
+        Mistake(
+            "one_norm_per_block",
+            _ways(_count, {"norms": 1}, {"norms": 1, "first_norm": 0}),
+            "Close: what you lack grows with the number of layers, 2 · hidden_dim for each. How many norms "
+            "does a block have, and how many numbers each of them?",
+            "A block has two residuals, and a norm after each: attention_norm and output_norm.",
+        ),
+        Mistake(
+            "four_vectors_per_block",  # Four biases are as many numbers as two norms.
+            _ways(_count, {"norms": 0}, {"biases": (0, 1, 1)}),
+            "Close: what you lack grows with the number of layers, 4 · hidden_dim for each. What in a block "
+            "has so few numbers?",
+            "The biases of attention's four layers have hidden_dim numbers each, its norms twice as many. "
+            "One of these groups is not in your count.",
+        ),
+        Mistake(
+            "last_norm_too",
+            functools.partial(_count, first_norm=2),
+            "You have 2 · hidden_dim numbers too many, however many layers there are. Is there a norm after "
+            "the last block?",
+            "The blocks are those of question 6, in post-norm: each ends with its own norm, and nothing "
+            "comes between the last one and the pooler.",
+        ),
+        Mistake(
             "no_pooler",
-            functools.partial(_count, pooler=0),
+            functools.partial(_count, poolers=lambda layers: 0),
             "You count everything up to the last block. What does the encoder do with the vector of [CLS] "
             "after that?",
             "The pooler is one more dense layer, as wide as the vectors on both sides. There is one of it, "
             "whatever num_layers is.",
         ),
         Mistake(
-            "words_only",
-            functools.partial(_count, tables=0),
-            "Your blocks are right, your embeddings too few: your count does not depend on max_length. "
-            "What is added to a token's vector?",
+            "pooler_in_each_block",
+            _ways(_count, {"poolers": lambda layers: layers}, {"poolers": lambda layers: layers + 1}),
+            "You have too much, and the more so the more layers there are: one dense layer of the width of "
+            "the vectors. How many poolers are there?",
+            "A block has six dense layers, four of them in attention. The pooler stands once, after the last "
+            "block.",
+        ),
+        Mistake(
+            "tables_missing",
+            _ways(_count, {"tables": (1, 0, 0)}, {"tables": (1, 0, 1)}, {"tables": (1, 1, 0)}),
+            "Your blocks are right, your embeddings too few. Which vectors are added to a token's own, and "
+            "from which tables do they come?",
             "There are three tables with rows of hidden_dim numbers: one row per token of the vocabulary, "
             "one per position, one per segment.",
         ),
         Mistake(
-            "three_projections",
-            functools.partial(_count, projections=3),
-            "Each of your blocks lacks one dense layer. Queries, keys, values: which layer comes after the "
-            "heads are joined?",
+            "other_projections",
+            _ways(_count, {"projections": 3}, {"projections": 1}, {"projections": 2}),
+            "Each of your blocks lacks dense layers in its attention. Queries, keys, values: what comes "
+            "after the heads are joined?",
             "Attention has four projections of the same size, that of its output among them. The number of "
             "heads changes none of them.",
+        ),
+        Mistake(
+            "one_dense_layer",
+            _ways(_count, {"dense": (1, 0)}, {"dense": (0, 1)}, {"dense": (2, 0)}, {"dense": (0, 2)}),
+            "Your feed-forward parts are not right: how many dense layers has each, and how long is the bias "
+            "of each?",
+            "One goes from hidden_dim to intermediate_dim, one back. Their kernels are equally large, their "
+            "biases are not.",
+        ),
+        Mistake(
+            "embeddings_in_each_block",
+            _ways(
+                _count,
+                {"repeated": True},
+                {"repeated": True, "poolers": lambda layers: layers},
+            ),
+            "With one layer you are right, with several you have far too much: what do you multiply by "
+            "num_layers?",
+            "Only what stands in a block is there num_layers times. Tables, their norm and the pooler are "
+            "outside.",
         ),
     ),
     hint="List every table, dense layer and norm with its shape, outside the blocks and in one block. "
     "BERT-base must have 109,482,240.",
+    more="Outside: three tables, a norm, the pooler. In a block: four dense layers of attention, two of the "
+    "feed-forward part, two norms. A dense layer from a to b has a · b + b numbers, a norm 2 · hidden_dim.",
+    example=(10, 2, 4, 8, 6, 2),
 )
 
 
