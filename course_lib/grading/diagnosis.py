@@ -71,7 +71,6 @@ def _special(name, value):
         return [f"an empty `{name}`"]
     told = [f"`{name}` of {value.ndim} {'axis' if value.ndim == 1 else 'axes'}"]
     told += [f"an axis of length 1 in `{name}`"] if 1 in value.shape else []
-    told += [f"`{name}` of dtype {value.dtype}"]
     if value.dtype.kind in "iuf":
         told += [f"NaN in `{name}`"] if np.isnan(value).any() else []
         told += [f"infinite numbers in `{name}`"] if np.isinf(value).any() else []
@@ -80,7 +79,7 @@ def _special(name, value):
     if value.dtype.kind == "b":
         told += [f"a row without True in `{name}`"] if not value.any(axis=-1).all() else []
         told += [f"only True in `{name}`"] if value.all() else []
-    return told
+    return [*told, f"`{name}` of dtype {value.dtype}"]
 
 
 # Of the outputs

@@ -58,6 +58,21 @@ EXCEPTIONS = (
         "A mask must have the length of the axis that it selects from. Print both shapes.",
     ),
     (
+        r"boolean array indexing assignment",
+        "Into the places that a mask picks you can write one value, or as many as it has True: pick the "
+        "values with the same mask, or use np.where.",
+    ),
+    (
+        r"could not broadcast input array from shape",
+        "What you write into a part of an array must have that part's shape. Look at the two in the message: "
+        "for which inputs do they differ?",
+    ),
+    (
+        r"axes don't match array",
+        "A transpose names all axes, and this input has more or fewer. np.swapaxes and np.moveaxis can count "
+        "from the end.",
+    ),
+    (
         r"object has no attribute '(shape|ndim|T|astype|sum|max|mean|reshape|dtype|size)'",
         "That is a property of arrays; what you have here is none. np.asarray makes one.",
     ),

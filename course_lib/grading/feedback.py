@@ -201,6 +201,8 @@ def hints(question, expectation, outputs, verdict, step=0):
         step: 0 for the first hint, 1 for the fuller one, 2 for a worked example besides.
     """
     lines = []
+    if not verdict.mistakes and judge.only_form(question, expectation, outputs, verdict.wrong):
+        return []  # The message says all.
     if verdict.mistakes:
         several = len(verdict.mistakes) > 1
         if several:
@@ -244,6 +246,8 @@ def literal(value):
         return f"np.array({literal(value.tolist())})"
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.item()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {literal(each)}" for key, each in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         inside = ", ".join(map(literal, value)) + (
             "," if isinstance(value, tuple) and len(value) == 1 else ""

@@ -257,6 +257,17 @@ def _dtypes(question, right, got):
     return None
 
 
+def only_form(question, expectation, outputs, wrong):
+    """Whether all values are right, and what went wrong is a dtype or a changed input."""
+    return all(
+        not isinstance(outputs[i], Raised)
+        and _shapes(question, expectation.outputs[i], outputs[i]) is None
+        and not question.judge
+        and _values(question, expectation.outputs[i], outputs[i]) is None
+        for i in wrong
+    )
+
+
 def agree(question, one, other):
     """Where two arrays of one shape agree; an array of booleans."""
     if one.dtype.kind == "U":
@@ -292,19 +303,28 @@ def _mistakes(question, expectation, outputs, wrong):
     for _, mistake, variant, alike in known:
         if alike == wrong == variant.shows:
             return (mistake,)
-    for i, (_, mistake, one, by_one) in enumerate(known):
-        for _, another, other, by_other in known[i + 1 :]:
-            if mistake is another or one.shows | other.shows != wrong:
-                continue
-            only_one, only_other = one.shows - other.shows, other.shows - one.shows
-            if only_one & firm and only_other & firm and only_one <= by_one and only_other <= by_other:
-                return mistake, another
+    if pair := _pair(known, wrong, firm):
+        return pair
     guarded = [
         (len(variant.shows - wrong), order, mistake)
         for order, mistake, variant, alike in known
         if alike == wrong and firm and len(variant.shows - wrong) <= len(wrong)
     ]
     return (min(guarded, key=lambda each: each[:2])[2],) if guarded else ()
+
+
+def _pair(known, wrong, firm):
+    """The two mistakes that together explain most calls, at least half of them; None if there are none."""
+    best, most = None, (len(wrong) - 1) // 2
+    for i, (_, mistake, one, by_one) in enumerate(known):
+        for _, another, other, by_other in known[i + 1 :]:
+            explained = len(by_one | by_other)
+            if mistake is another or one.shows | other.shows != wrong or explained <= most:
+                continue
+            only_one, only_other = one.shows - other.shows, other.shows - one.shows
+            if only_one & firm and only_other & firm and only_one <= by_one and only_other <= by_other:
+                best, most = (mistake, another), explained
+    return best
 
 
 def _recognised(question, expectation, outputs, wrong):

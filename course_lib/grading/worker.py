@@ -152,15 +152,21 @@ def _ragged(name, value):
     if isinstance(value, (str, bytes, dict)):
         raise FormError(f"{asked} Received: {type(value).__name__}")
     try:
-        rows = [np.asarray(row) for row in value]
+        items = list(value)
     except Exception as error:
         raise FormError(f"{asked} Received: {type(value).__name__}") from error
-    for place, row in enumerate(rows):
+    rows = []
+    for place, item in enumerate(items):
+        try:
+            row = np.asarray(item)
+        except Exception as error:
+            raise FormError(f"{asked} Item {place} is of lists in lists.") from error
         if row.ndim != 1:
-            what = "a single value" if row.ndim == 0 else f"of {row.ndim} axes, lists in lists"
+            what = "a single value" if row.ndim == 0 else "of lists in lists"
             raise FormError(f"{asked} Item {place} is {what}.")
         if row.size and row.dtype.kind not in "iu":
             raise FormError(f"{asked} Item {place} holds {row.dtype}.")
+        rows.append(row)
     if 8 * sum(row.size + 1 for row in rows) > OUTPUT_LIMIT:
         raise FormError(f"{name} is larger than {OUTPUT_LIMIT >> 20} MiB.")
     if any(row.dtype.kind == "u" and row.size and row.max() >= 2**63 for row in rows):
