@@ -41,8 +41,8 @@ def test_progress_in_a_shared_cache_is_each_users_own(cache, another, monkeypatc
     assert feedback.progress() == {}, "not the owner's"
     assert not own.parent.exists()
     # The owner's mistake is not the user's second.
-    assert feedback.record("attention.softmax", "wrong", "no scale", "1") is False
-    assert feedback.record("attention.softmax", "wrong", "no scale", "2") is True
+    assert feedback.record("attention.softmax", "wrong", "no scale", "1") == 0
+    assert feedback.record("attention.softmax", "wrong", "no scale", "2") == 1
     assert feedback.progress()["attention.softmax"]["tries"] == 2
     assert json.loads(own.read_text()) == feedback.progress()
     assert (cache / "progress.json").read_text() == taught
@@ -71,5 +71,5 @@ def test_a_user_without_a_home_folder_is_checked_all_the_same(cache, another, mo
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(runtime.pathlib.Path, "home", homeless)
-    assert feedback.record("attention.softmax", "wrong", "no scale", "1") is False
+    assert feedback.record("attention.softmax", "wrong", "no scale", "1") == 0
     assert "Progress could not be kept: Could not determine home directory." in capsys.readouterr().out

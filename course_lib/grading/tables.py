@@ -12,6 +12,7 @@ from course_lib.grading import identity
 # Spreadsheets take a cell that begins so for a formula, also behind blanks (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]")
 BYTES = 20 * 2**20
+CELL_CHARACTERS = 100_000
 
 
 def write_csv(path, rows, mark=True):
@@ -69,6 +70,9 @@ def read_csv(path):
         ]
     except csv.Error as error:
         raise ValueError(f"{shown} is not a table: {error}.") from None
+    # The reader's own limit is one for all of a process, and others raise it.
+    if any(len(cell) > CELL_CHARACTERS for _, row in rows for cell in row):
+        raise ValueError(f"{shown} is not a table: a cell has more than {CELL_CHARACTERS:,} characters.")
     if not rows:
         raise ValueError(f"{shown} is empty.")
     columns = rows[0][1]
