@@ -483,7 +483,7 @@ FORBIDDEN = {
     "list the solutions": "os.listdir('ROOT/solutions')",
     "read the tests": "open('ROOT/tests/test_sandbox.py').read()",
     "read by way of /proc/self/root": "open('/proc/self/root/SENTINEL').read()",
-    "read by way of /proc/self/cwd": "open('/proc/self/cwd/../../..' + 'SENTINEL').read()",
+    "read by way of /proc/self/cwd": "open('/proc/self/cwd/' + '../' * 20 + 'SENTINEL').read()",
     "list the folder of other submissions": "os.listdir(os.path.dirname(os.getcwd()))",
     "list all processes": "os.listdir('/proc')",
     "read another process's environment": "open('/proc/1/environ').read()",
