@@ -27,9 +27,9 @@ from course_lib import questions, runtime  # noqa: E402
 from course_lib.grading import cells, feedback, judge  # noqa: E402
 
 
-def read(word):
+def read(word, folder=ANSWERS):
     """The wrong answers of a lesson: triples of a question's id, what is wrong in words, and the source."""
-    text = (ANSWERS / f"{word}.py").read_text(encoding="utf-8")
+    text = (folder / f"{word}.py").read_text(encoding="utf-8")
     for block in re.split(r"^# %% ", text, flags=re.MULTILINE)[1:]:
         name, said, source = block.split("\n", 2)
         yield name.strip(), said.removeprefix("# mistake:").strip(), source
@@ -57,14 +57,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("lessons", nargs="*", help="such as attention; default: all")
     parser.add_argument("-v", "--verbose", action="store_true", help="print what each answer drew")
+    parser.add_argument("--folder", type=pathlib.Path, default=ANSWERS, help="other answers in this form")
     options = parser.parse_args(arguments)
     runtime.quiet_logs()
     os.environ["COURSE_PROGRESS"] = str(pathlib.Path(tempfile.mkdtemp()) / "progress.json")
     total = collections.Counter()
     print(f"{'lesson':<16}" + "".join(f"{kind:>10}" for kind in KINDS))
-    for word in options.lessons or sorted(path.stem for path in ANSWERS.glob("*.py")):
+    for word in options.lessons or sorted(path.stem for path in options.folder.glob("*.py")):
         counts = collections.Counter()
-        for name, said, source in read(word):
+        for name, said, source in read(word, options.folder):
             kind, verdict, lines = examine(questions.get(name), source)
             counts[kind] += 1
             if options.verbose:
