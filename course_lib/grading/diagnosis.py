@@ -103,21 +103,22 @@ def _of_outputs(question, expectation, outputs, returned):
         said.append(f"Of the returned values {_list(good)} {_is(good)} right, {_list(bad)} {_is(bad)} not.")
     elif len(places) == 2 and (swapped := _exchanged(question, values)):
         return [swapped]
-    for place in places:
-        name, form = values[0][place][:2]
-        pairs = [
-            (expectation.calls[i], *value[place][2:])
-            for i, value in zip(returned, values, strict=True)
-            if not _equal(question, form, *value[place][2:])
-        ]
-        detectors = {
-            "array": patterns.ARRAYS,
-            "text": patterns.TEXTS,
-            "texts": patterns.TEXTS,
-            "ragged": patterns.SEQUENCES,
-        }[form]
-        if found := _common(question, detectors, pairs):
-            said.append(found[0].upper() + found[1:] if len(values[0]) == 1 else f"Of {name}: {found}")
+    # What is wrong with the first may be all: the others are often made from it.
+    place = places[0]
+    name, form = values[0][place][:2]
+    pairs = [
+        (expectation.calls[i], *value[place][2:])
+        for i, value in zip(returned, values, strict=True)
+        if not _equal(question, form, *value[place][2:])
+    ]
+    detectors = {
+        "array": patterns.ARRAYS,
+        "text": patterns.TEXTS,
+        "texts": patterns.TEXTS,
+        "ragged": patterns.SEQUENCES,
+    }[form]
+    if found := _common(question, detectors, pairs):
+        said.append(found[0].upper() + found[1:] if len(values[0]) == 1 else f"Of {name}: {found}")
     return said
 
 

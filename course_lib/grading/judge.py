@@ -193,9 +193,8 @@ def _changed(question, outputs):
     if not names:
         return ()
     what = "an input" if len(names) == 1 else "inputs"
-    return (
-        f"The function changes {' and '.join(names)}, {what} that its caller may still need: work on a copy.",
-    )
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (f"The function changes {listed}, {what} that its caller may still need: work on a copy.",)
 
 
 def _wrong(question, arguments, right, got):
@@ -442,7 +441,7 @@ def describe(question, packed):
             said.append(_texts(value))
         elif value.ndim == 0:
             said.append(f"the number {_show(value[()])}")
-        elif value.size <= 12:
+        elif value.size <= (24 if value.ndim == 1 else 12):
             said.append(f"{_array(value)} {np.array2string(value, precision=4, separator=', ')}")
         else:
             said.append(_array(value))
