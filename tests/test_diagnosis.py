@@ -49,7 +49,7 @@ def same(x):
 
 ARRAYS = [
     # (the right function, the answer, inputs, the sentence)
-    (np.sort, lambda x: x, [ROW, OBLONG], "It is `x`, as it came in."),
+    (lambda x: x**3 - 1, same, [ROW, OBLONG], "It is `x`, as it came in."),
     (same, lambda x: x.T, [SQUARE], "Rows and columns are exchanged."),
     (same, lambda x: x.T, [OBLONG], "The numbers are right, but axes -2 and -1 are exchanged."),
     (same, lambda x: x[::-1], [ROW], "The order is reversed."),

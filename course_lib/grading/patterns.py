@@ -346,7 +346,7 @@ def _cumulative(question, _, one, other):
     return []
 
 
-ARRAYS = (_unchanged, _shape_of, _truth, _order, _arithmetic, _cumulative, _not_numbers, _sums, _places)
+ARRAYS = (_shape_of, _truth, _order, _arithmetic, _cumulative, _not_numbers, _sums, _unchanged, _places)
 
 
 # Texts and sequences
