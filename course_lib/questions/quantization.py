@@ -109,8 +109,8 @@ _RANGE = Question(
         Mistake(
             "zero_point_clipped",
             _code(widen=_as_given, finish=_within_8_bits),
-            "Right where the range holds zero. Elsewhere your zero point is a code of 8 bits, but the scale is "
-            "still that of the narrow range.",
+            "Right where the range holds zero. Elsewhere your zero point is a code of 8 bits, but the scale "
+            "is still that of the narrow range.",
             "From 2 to 5.1, with a zero point of -128 and that scale, your code ends at 3.1, and all that is "
             "greater saturates. Which end has to move before the scale is computed?",
         ),
