@@ -68,6 +68,14 @@ def _share(rank, below, count, total, q):
     return (rank - below) / count
 
 
+def _rank(q, total):
+    return q * total
+
+
+def _rounded_rank(finish):
+    return lambda q, total: finish(q * total)
+
+
 def _last(bounds, *_):
     return bounds[-1]
 
@@ -78,7 +86,7 @@ def _estimate(
     start=lambda upto: 0,
     beyond=_last,
     total=np.sum,
-    rank=lambda q, total: q * total,
+    rank=_rank,
     reaches=np.greater_equal,
     upto=np.cumsum,
     empty=lambda bounds: np.nan,
@@ -189,9 +197,10 @@ _HISTOGRAM = Question(
         ),
         Mistake(
             "cumulative_already",
-            (
-                _estimate(upto=np.asarray, total=lambda counts: counts[-1]),
-                _estimate(upto=np.asarray),
+            tuple(
+                _estimate(upto=np.asarray, total=total, place=place)
+                for total in (lambda counts: counts[-1], np.sum, np.max)
+                for place in (_share, lambda rank, below, count, total, q: (rank - below) / (count - below))
             ),
             "You take the counts for cumulative ones, as Prometheus has them. Which kind are they here?",
             "Each count is that of its bucket alone. How many requests are there up to the end of the third "
@@ -201,9 +210,7 @@ _HISTOGRAM = Question(
             "another_rank",
             _each(
                 lambda rank: _estimate(rank=rank),
-                lambda q, total: np.ceil(q * total),
-                lambda q, total: np.floor(q * total),
-                lambda q, total: np.rint(q * total),
+                *(_rounded_rank(finish) for finish in (np.ceil, np.floor, np.rint)),
                 lambda q, total: q * (total - 1),
                 lambda q, total: q * (total + 1),
                 lambda q, total: q * (total - 1) + 1,
@@ -267,7 +274,10 @@ _HISTOGRAM = Question(
         ),
         Mistake(
             "slowest_left_out",
-            _estimate(total=lambda counts: counts[:-1].sum()),
+            tuple(
+                _estimate(total=lambda counts: counts[:-1].sum(), rank=rank)
+                for rank in (_rank, *(_rounded_rank(finish) for finish in (np.floor, np.ceil, np.rint)))
+            ),
             "Your percentiles are too low. Which requests are missing in your total?",
             "There is one more count than there are bounds. A `zip` of the two, or a slice up to -1, drops "
             "the requests above the last bound: the slowest of all.",
@@ -613,47 +623,59 @@ def _temperature_scaling(logits, labels, temperatures):
     return best, deployment.softmax(logits / best)
 
 
-def _log_scaled(logits, t):
-    return _log_softmax(logits / t)
+def _underflowing(scaled, axis=1):
+    with np.errstate(all="ignore"):
+        return np.log(np.exp(_log_softmax(scaled, axis)))
 
 
-def _scaling(logs=_log_scaled, loss=_cross_entropy, choose=np.argmin, give=None, underflows=False):
+def _overflowing(scaled, axis=1):
+    with np.errstate(all="ignore"):
+        powers = np.exp(scaled)
+        return np.log(powers / powers.sum(axis=axis, keepdims=True))
+
+
+def _one_largest(scaled, axis=1):
+    return _overflowing(scaled - scaled.max(), axis)
+
+
+def _scaling(
+    logs=_log_softmax,
+    scaled=lambda logits, t: logits / t,
+    loss=_cross_entropy,
+    choose=np.argmin,
+    give=None,
+    axis=1,
+):
     """Temperature scaling with one of its parts replaced.
 
     Args:
-        logs: Logarithms of the probabilities, from logits and a temperature.
-        loss: What is to be small, from those and the labels.
+        logs: Logarithms of a softmax.
+        scaled: What that is taken of, from logits and a temperature.
+        loss: What is to be small, from those logarithms and the labels.
         choose: The index of the best loss.
-        give: What is returned, from logits, temperatures and the best index.
-        underflows: Whether the logarithms are taken of probabilities that may be 0.
+        give: What is returned, from logits, temperatures, the best index, and a softmax.
+        axis: That of the softmax.
     """
 
     @_quiet
     def answer(logits, labels, temperatures):
-        found = [logs(logits, t) for t in temperatures]
-        if underflows:
-            found = [np.log(np.exp(each)) for each in found]
+        found = [logs(scaled(logits, t), axis) for t in temperatures]
         best = int(choose([loss(each, labels) for each in found]))
         if give:
-            return give(logits, temperatures, best)
+            return give(logits, temperatures, best, lambda x: np.exp(logs(x, axis)))
         return temperatures[best], np.exp(found[best])
 
     return answer
 
 
 def _scalings(**parts):
-    """Both with a loss that is exact and with one of which the probabilities may be 0."""
-    return _scaling(**parts), _scaling(**parts, underflows=True)
+    """A mistake with each kind of softmax: exact, with probabilities of 0 in the loss, with overflow."""
+    return tuple(_scaling(logs, **parts) for logs in (_log_softmax, _underflowing, _overflowing))
 
 
-def _overflowing(logits, t):
-    powers = np.exp(logits / t)
-    return np.log(powers / powers.sum(axis=1, keepdims=True))
-
-
-def _one_largest(logits, t):
-    powers = np.exp((logits - logits.max()) / t)
-    return np.log(powers / powers.sum(axis=1, keepdims=True))
+def _given_by(logs):
+    """The probabilities by another softmax than the loss."""
+    return lambda logits, ts, best, softmax: (ts[best], np.exp(logs(logits / ts[best])))
 
 
 def _last_lowest(losses):
@@ -683,14 +705,14 @@ _TEMPERATURE = Question(
     mistakes=(
         Mistake(
             "multiplied",
-            _scalings(logs=lambda logits, t: _log_softmax(logits * t)),
+            _scalings(scaled=lambda logits, t: logits * t),
             "Your temperature works the wrong way round: a high one makes your model surer of itself.",
             "A high temperature must bring the logits closer together, so that the probabilities get more "
             "alike. Yours drives the logits apart.",
         ),
         Mistake(
             "softmax_first",
-            _scalings(logs=lambda logits, t: _log_softmax(_softmax(logits) / t)),
+            _scalings(scaled=lambda logits, t: _softmax(logits) / t),
             "Your probabilities went through a softmax twice. What is it that the temperature divides?",
             "After a softmax all numbers lie between 0 and 1, and a second one makes them nearly alike. "
             "Divide what comes out of the network.",
@@ -698,8 +720,8 @@ _TEMPERATURE = Question(
         Mistake(
             "over_texts",
             (
-                *_scalings(logs=lambda logits, t: _log_softmax(logits / t, axis=0)),
-                *_scalings(logs=lambda logits, t: _log_softmax(logits / t, axis=None)),
+                *_scalings(axis=0),
+                *_scalings(axis=None),
             ),
             "Your probabilities do not add up to 1 for each text. Over which axis does your softmax go?",
             "Each row is one text, and its classes share a probability of 1. Print the sums of your "
@@ -771,10 +793,7 @@ _TEMPERATURE = Question(
         ),
         Mistake(
             "overflow",
-            (
-                _scaling(logs=_overflowing),
-                _scaling(give=lambda logits, ts, best: (ts[best], np.exp(_overflowing(logits, ts[best])))),
-            ),
+            (_scaling(_overflowing), _scaling(give=_given_by(_overflowing))),
             "Right as long as the logits are small. Where they are near 5,000, your powers are infinite and "
             "the probabilities NaN.",
             "A softmax does not change if the same number is taken off all logits of a text. Which number "
@@ -782,10 +801,7 @@ _TEMPERATURE = Question(
         ),
         Mistake(
             "one_largest",
-            (
-                _scaling(logs=_one_largest),
-                _scaling(give=lambda logits, ts, best: (ts[best], np.exp(_one_largest(logits, ts[best])))),
-            ),
+            (_scaling(_one_largest), _scaling(give=_given_by(_one_largest))),
             "Right as long as the texts have logits of about the same size. What is left of a text's logits "
             "near -5,000 when another text's 5,000 is taken off them?",
             "One number for all texts keeps powers from overflowing, but those of a text with small logits "
@@ -793,7 +809,7 @@ _TEMPERATURE = Question(
         ),
         Mistake(
             "log_of_zero",
-            _scaling(underflows=True),
+            _scaling(_underflowing),
             "Right but where the logits of one text lie thousands apart. There the probability of a label "
             "becomes exactly 0, at every temperature. What does your logarithm make of that?",
             "A small number added to the probability hides the infinity, but then all temperatures seem "
@@ -801,24 +817,22 @@ _TEMPERATURE = Question(
         ),
         Mistake(
             "last_candidate",
-            _scalings(
-                give=lambda logits, ts, best: (ts[best], _softmax(logits / ts[-1])),
-            ),
-            "Your temperature is right. The probabilities are those at the candidate that you tried last.",
+            _scalings(give=lambda logits, ts, best, softmax: (ts[best], softmax(logits / ts[-1]))),
+            "The probabilities are not those of your temperature, but those at the candidate that you tried "
+            "last.",
             "After a loop its variables hold what the last turn left in them. Compute the probabilities once "
             "more, or keep them when a candidate is the best so far.",
         ),
         Mistake(
             "unscaled_probabilities",
-            _scalings(give=lambda logits, ts, best: (ts[best], _softmax(logits))),
-            "Your temperature is right. The probabilities are those of the logits as they came.",
+            _scalings(give=lambda logits, ts, best, softmax: (ts[best], softmax(logits))),
+            "The probabilities are not those at your temperature, but those of the logits as they came.",
             "The second value is to be what the model says at the temperature that you found.",
         ),
         Mistake(
             "index",
-            _scalings(give=lambda logits, ts, best: (best, _softmax(logits / ts[best]))),
-            "Your probabilities are right. In place of the temperature you return where it stands in the "
-            "list.",
+            _scalings(give=lambda logits, ts, best, softmax: (best, softmax(logits / ts[best]))),
+            "In place of the temperature you return where it stands in the list.",
             "`np.argmin` gives a place. Which candidate stands there?",
         ),
     ),
@@ -1215,6 +1229,17 @@ def _between_extremes(confidence, bins):
     return np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, bins - 1)
 
 
+def _lost_at_1(of_all):
+    """Bins that hold their lower bound, so that a confidence of 1 is in none."""
+
+    def answer(probabilities, labels, bins):
+        kept = probabilities.max(axis=1) < 1
+        error = _error(which=lambda confidence, bins: np.floor(confidence * bins))
+        return error(probabilities[kept], labels[kept], bins) * (kept.mean() if of_all else 1.0)
+
+    return answer
+
+
 def _of_equal_size(probabilities, labels, bins):
     sure = probabilities.max(axis=1)
     hit = probabilities.argmax(axis=1) == labels
@@ -1269,13 +1294,7 @@ _CALIBRATION = Question(
             (
                 _error(which=lambda confidence, bins: np.minimum(np.floor(confidence * bins), bins - 1)),
                 _error(which=lambda confidence, bins: np.floor(confidence * bins)),
-                _error(
-                    which=lambda confidence, bins: np.where(
-                        confidence < 1, np.floor(confidence * bins), np.nan
-                    ),
-                    empty=True,
-                    combine=lambda gaps, counts, bins: np.nansum(gaps * counts) / counts.sum(),
-                ),
+                *_each(_lost_at_1, True, False),
             ),
             "Right but for confidences that lie exactly on the border of a bin. Which bin do you put them "
             "into?",
@@ -1379,7 +1398,14 @@ _CALIBRATION = Question(
         ),
         Mistake(
             "middle_of_the_bin",
-            _error(gap=lambda sure, hit, index, bins: abs((index + 0.5) / bins - hit.mean())),
+            _each(
+                lambda distance: _error(
+                    gap=lambda sure, hit, index, bins: distance((index + 0.5) / bins - hit.mean())
+                ),
+                np.abs,
+                np.positive,
+                np.negative,
+            ),
             "You compare the accuracy of a bin with its middle. What does the task compare it with?",
             "The confidences of a bin need not lie around its middle. Take the mean of those that are there.",
         ),
@@ -1682,6 +1708,14 @@ _FLEET = Question(
             "lengths, one behind the other.",
         ),
         Mistake(
+            "not_joined",
+            lambda samples, q: np.percentile(samples, q),
+            "Right for a single machine. An array has rows of one length, and the machines have different "
+            "numbers of requests.",
+            "NumPy cannot make one array with a row for each machine. It can put arrays of any lengths one "
+            "behind the other: look for a function that joins.",
+        ),
+        Mistake(
             "as_a_fraction",
             lambda samples, q: np.percentile(np.concatenate(samples), q / 100),
             "You return nearly the fastest request of all. In which unit does NumPy's function want its "
@@ -1827,6 +1861,15 @@ def _complete_slices(values, threshold, windows):
     return np.array([np.all(values[i : i + windows] > threshold) for i in places], bool)
 
 
+def _padded_full_windows(values, threshold, windows):
+    return np.append(np.zeros(windows - 1, bool), _full_windows_only(values, threshold, windows))
+
+
+def _padded_convolution(values, threshold, windows):
+    found = np.convolve(values > threshold, np.ones(windows, "int64"), "valid")
+    return np.append(np.zeros(windows - 1, bool), found == windows)
+
+
 def _no_longer_than(values, threshold, windows):
     return _full_windows_only(values, threshold, windows) if len(values) >= windows else np.zeros(0, bool)
 
@@ -1967,13 +2010,11 @@ _ALERT = Question(
             "off. And `values` may be shorter than `windows`.",
         ),
         Mistake(
-            "below_the_threshold",
-            (
-                lambda values, threshold, windows: _streaks(values < threshold) >= windows,
-                lambda values, threshold, windows: _streaks(values <= threshold) >= windows,
-            ),
-            "Your alert is on after several values below the threshold. Which side is the bad one?",
-            "The values are such as the index of question 2: the higher, the more has changed.",
+            "fewer_values_than_windows",
+            (_padded_full_windows, _padded_convolution),
+            "Right but where there are fewer values than `windows`. What is the answer then?",
+            "Neither a sliding window nor a convolution of mode valid does there what you need. No run can "
+            "be long enough, and the result has as many places as ever.",
         ),
         Mistake(
             "numbers",

@@ -1,6 +1,7 @@
 """Questions of lesson 07: codes, scales per channel, integers of 4 bits, noise, calibration, a gradient."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -76,6 +77,11 @@ def _unrounded(code):
     return code
 
 
+def _however_finished(**parts):
+    """A mistake in the scale or the range, with each way to make the zero point a whole number."""
+    return tuple(_code(**parts, finish=finish) for finish in (np.rint, int, np.floor, _unrounded))
+
+
 def _symmetric(divisor, finish):
     def answer(low, high):
         scale = max(abs(low), abs(high)) / divisor
@@ -99,7 +105,7 @@ _RANGE = Question(
     mistakes=(
         Mistake(
             "not_widened",
-            _code(widen=_as_given),
+            _however_finished(widen=_as_given),
             "Right where the range holds zero. Where both ends lie on one side of zero, your zero point is "
             "no code of 8 bits any more.",
             "From 2 to 5.1 your code cannot write a 0 at all, but padding is 0, and so is much of what a "
@@ -131,15 +137,15 @@ _RANGE = Question(
         ),
         Mistake(
             "unsigned",
-            _code(least=0),
-            "Your scale is right, and your zero point is too large by the same amount in every call. Which "
+            _however_finished(least=0),
+            "Your scale is right, and your zero point is too large by about the same in every call. Which "
             "integer does `low` get from you?",
             "Your codes run from 0 to 255, as in an unsigned byte. Here `low` has to get the least number of "
             "a signed one.",
         ),
         Mistake(
             "one_step_too_many",
-            _code(steps=256),
+            _however_finished(steps=256),
             "Your scale is a little too small in every call, by the same share. Count again: how many steps "
             "lie between the least code and the greatest?",
             "Eight bits make 256 codes. Three fence posts hold two panels: `low` sits on the first post, "
@@ -147,7 +153,7 @@ _RANGE = Question(
         ),
         Mistake(
             "a_code_unused",
-            (_code(steps=254, least=-127), _code(steps=254)),
+            (*_however_finished(steps=254, least=-127), *_however_finished(steps=254)),
             "Your scale is a little too large in every call, by the same share: you spread one code too few "
             "over the range. Which are the least code and the greatest?",
             "From -127 to 127 there are 254 steps. That is how a symmetric code counts; here `low` gets "
@@ -513,9 +519,17 @@ def _scales(largest=_over_inputs, divisor=127, finish=None):
     return answer
 
 
-def _both(largest):
-    """A mistake in the largest entries, with care for channels of zeros and without."""
-    return _scales(largest), _scales(largest, finish=lambda found: found / 127)
+def _however_divided(largest):
+    """A mistake in the largest entries, with each divisor and each care for channels of zeros."""
+    return tuple(
+        _scales(largest, divisor, finish)
+        for divisor in (127, 128)
+        for finish in (
+            None,
+            lambda found, divisor=divisor: found / divisor,
+            lambda found, divisor=divisor: np.where(found == 0, 1.0, found) / divisor,
+        )
+    )
 
 
 _CHANNELS = Question(
@@ -532,9 +546,9 @@ _CHANNELS = Question(
         Mistake(
             "per_input",
             (
-                *_both(lambda kernel: np.abs(kernel).max(axis=1, keepdims=True)),
-                *_both(lambda kernel: np.abs(kernel).max(axis=1)[None]),
-                *_both(lambda kernel: np.abs(kernel).max(axis=1)),
+                *_however_divided(lambda kernel: np.abs(kernel).max(axis=1, keepdims=True)),
+                *_however_divided(lambda kernel: np.abs(kernel).max(axis=1)[None]),
+                *_however_divided(lambda kernel: np.abs(kernel).max(axis=1)),
             ),
             "You have one scale for each input. But an output is a sum over the inputs, and it can be scaled "
             "once, at its end, only if all its terms share a scale.",
@@ -583,8 +597,8 @@ _CHANNELS = Question(
         Mistake(
             "signs_kept",
             (
-                *_both(lambda kernel: kernel.max(axis=0, keepdims=True)),
-                *_both(lambda kernel: np.abs(kernel.max(axis=0, keepdims=True))),
+                *_however_divided(lambda kernel: kernel.max(axis=0, keepdims=True)),
+                *_however_divided(lambda kernel: np.abs(kernel.max(axis=0, keepdims=True))),
             ),
             "Some channels are right, others get too small a scale. Look at the entry that lies furthest "
             "from zero in those: which sign has it?",
@@ -610,10 +624,7 @@ _CHANNELS = Question(
         ),
         Mistake(
             "axis_dropped",
-            (
-                _scales(lambda kernel: np.abs(kernel).max(axis=0)),
-                _scales(lambda kernel: np.abs(kernel).max(axis=0), finish=lambda found: found / 127),
-            ),
+            _however_divided(lambda kernel: np.abs(kernel).max(axis=0)),
             "There is one scale for each output, but the axis of the inputs is gone. It has to stay, with "
             "length 1.",
             "Two axes keep the scales in place beside kernels of any layout, without luck in broadcasting. "
@@ -621,10 +632,7 @@ _CHANNELS = Question(
         ),
         Mistake(
             "as_a_column",
-            (
-                _scales(lambda kernel: np.abs(kernel).max(axis=0)[:, None]),
-                _scales(lambda kernel: np.abs(kernel).max(axis=0)[:, None], finish=lambda found: found / 127),
-            ),
+            _however_divided(lambda kernel: np.abs(kernel).max(axis=0)[:, None]),
             "There is one scale for each output, but they stand one below the other. Beside a kernel of "
             "shape (inputs, outputs), along which axis do the outputs lie?",
             "`kernel / scales` would divide each row by one number, or not fit at all. The shape asked for "
@@ -916,6 +924,15 @@ def _as_int8(halves):
     return halves.astype("int8")
 
 
+def _in_order(order):
+    """A mistake in the order of the halves, with the signs and without, cut off at `count` and not."""
+    return tuple(
+        _unpacked(sign, cut)
+        for sign in (_signed, _as_int8)
+        for cut in (lambda packed, count: order(packed)[:count], lambda packed, count: order(packed))
+    )
+
+
 def _one_signed(place):
     """Only the halves at places 0 (lower) or 1 (upper) of their bytes get their signs."""
 
@@ -979,25 +996,13 @@ _UNPACK = Question(
         ),
         Mistake(
             "high_half_first",
-            (
-                _unpacked(
-                    _signed,
-                    lambda packed, count: np.stack([packed >> 4, packed & 15], axis=-1).ravel()[:count],
-                ),
-                _unpacked(
-                    _as_int8,
-                    lambda packed, count: np.stack([packed >> 4, packed & 15], axis=-1).ravel()[:count],
-                ),
-            ),
+            _in_order(lambda packed: np.stack([packed >> 4, packed & 15], axis=-1).ravel()),
             "You begin each pair with the wrong half of its byte. Which half did the first integer go into?",
             "The byte 0xE3 gives 3, then -2. Yours begins with the upper half.",
         ),
         Mistake(
             "halves_in_a_row",
-            (
-                _unpacked(_signed, lambda packed, count: np.concatenate([packed & 15, packed >> 4])[:count]),
-                _unpacked(_as_int8, lambda packed, count: np.concatenate([packed & 15, packed >> 4])[:count]),
-            ),
+            _in_order(lambda packed: np.concatenate([packed & 15, packed >> 4])),
             "All lower halves come first in your result and all upper ones after them, although they were "
             "taken in turns.",
             "The second integer of the result is the upper half of the first byte. Write every other place "
@@ -1128,6 +1133,16 @@ def _guarded(reduce, tiny):
     return _of_squares(lambda x, noise: 10 * np.log10(reduce(x) / (reduce(noise) + tiny)))
 
 
+def _plain_floats(x, approximation):
+    signal, noise = (float(np.sum(values**2)) for values in (x, x - approximation))
+    return 10 * math.log10(signal / noise)
+
+
+def _plain_floats_upside_down(x, approximation):
+    signal, noise = (float(np.sum(values**2)) for values in (x, x - approximation))
+    return -10 * math.log10(noise / signal)
+
+
 def _instead_of_infinite(number):
     @_quiet
     def answer(x, approximation):
@@ -1250,6 +1265,13 @@ _SQNR = Question(
             "ratio?",
             "A single number that happens to have nearly no error would decide your result. There is one sum "
             "above the line, one below it, and one ratio.",
+        ),
+        Mistake(
+            "no_infinity_of_plain_floats",
+            (_plain_floats, _plain_floats_upside_down),
+            "Where there is no error at all, your code ends in an exception. What is it to return there?",
+            "Python's floats and `math` refuse to divide by 0, and know no logarithm of 0. NumPy's numbers "
+            "give infinity and a warning. Or ask for this case before you divide.",
         ),
         Mistake(
             "finite_without_an_error",
@@ -1488,6 +1510,14 @@ def _in_range(quotient, scale):
     return (quotient >= -128) & (quotient <= 127)
 
 
+def _without_ends(quotient, scale):
+    return (quotient > -128) & (quotient < 127)
+
+
+def _rounded_in_range(quotient, scale):
+    return _in_range(np.rint(quotient), scale)
+
+
 def _forward(finish):
     return lambda x, gradient, scale: np.clip(finish(x / scale), -128, 127) * scale
 
@@ -1594,7 +1624,7 @@ _GRADIENT = Question(
         ),
         Mistake(
             "rounded_first",
-            _where(lambda quotient, scale: _in_range(np.rint(quotient), scale)),
+            _where(_rounded_in_range),
             "All right but for numbers less than half a step beyond an end: you let their gradient through. "
             "Do you round before you compare?",
             "A quotient of 127.3 rounds to 127, yet it lies above the greatest code. Here the range is "
@@ -1603,7 +1633,7 @@ _GRADIENT = Question(
         Mistake(
             "ends_left_out",
             (
-                _where(lambda quotient, scale: (quotient > -128) & (quotient < 127)),
+                _where(_without_ends),
                 _where(lambda quotient, scale: (quotient >= -128) & (quotient < 127)),
                 _where(lambda quotient, scale: (quotient > -128) & (quotient <= 127)),
             ),
@@ -1624,11 +1654,13 @@ _GRADIENT = Question(
         ),
         Mistake(
             "scaled",
-            (
-                _where(_in_range, lambda x, gradient, scale: gradient * scale),
-                _where(_in_range, lambda x, gradient, scale: gradient / scale),
-                lambda x, gradient, scale: gradient * scale,
-                lambda x, gradient, scale: gradient / scale,
+            tuple(
+                _where(inside, passed)
+                for inside in (_in_range, _without_ends, _rounded_in_range, lambda quotient, scale: True)
+                for passed in (
+                    lambda x, gradient, scale: gradient * scale,
+                    lambda x, gradient, scale: gradient / scale,
+                )
             ),
             "You multiply or divide the gradient by the scale. The forward pass uses the scale twice: what "
             "do the two uses do to a derivative?",
