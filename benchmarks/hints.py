@@ -10,6 +10,7 @@ of itself beside what it drew.
 
 import argparse
 import collections
+import math
 import os
 import pathlib
 import re
@@ -37,7 +38,7 @@ def read(word, folder=ANSWERS):
 
 def examine(question, source):
     """What an answer draws: a kind, the verdict, and the lines of its hints."""
-    scope = {"np": np, "__name__": "__main__"}
+    scope = {"np": np, "math": math, "__name__": "__main__"}
     exec(compile(source, f"<{question.id}>", "exec"), scope)
     function, expectation = scope[question.function], feedback.expected(question.id)
     with np.errstate(all="ignore"), cells.as_graded(function):

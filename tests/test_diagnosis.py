@@ -1,5 +1,7 @@
 """What is said of a wrong answer that is no known mistake: true sentences, and none that could be false."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -170,7 +172,7 @@ def test_a_sentence_holds_for_every_wrong_call_or_is_not_said():
         ([Call((ROW,), about="ties"), (OBLONG,), (SQUARE,)], [0], "all calls but those with ties."),
         ([(ROW,), (OBLONG,), (None,)], [2], "all calls but those with `x` None."),
         ([(np.zeros(0),), (OBLONG,), (ROW,)], [0], "all calls but those with an empty `x`."),
-        ([(ROW,), (OBLONG.astype("float32"),), (SQUARE,)], [1], "`x` of dtype float32."),
+        ([(ROW,), (SQUARE,), (RNG.normal(size=(2, 2, 2)),)], [0], "all calls but those with `x` of 1 axis."),
         ([(OBLONG,), (SQUARE,), (RNG.normal(size=(2, 5)),)], [0], "It is right in 2 of 3 calls."),
     ],
 )
@@ -282,7 +284,16 @@ def test_there_is_always_a_next_step():
     told = [feedback.hints(question, expectation, outputs, verdict, step) for step in range(3)]
     assert ("hint", "Think.") in told[0]
     assert ("hint", "Think more.") in told[1]
-    assert told[2][-1] == ("example", "made_up(x=np.array([1]))\nis np.array([1])")
+    word, text = told[2][-1]
+    assert word == "example"
+    assert text.startswith("made_up(x=np.array([-0.544259,")  # The shortest call that went wrong.
+    assert "\nis np.array([-0.544259," in text
+    question = dataclasses.replace(question, calls=lambda rng: [(np.ones(200),)])
+    expectation = judge.expected(question, question.calls(None))
+    outputs = judge.outcomes(lambda x: 3 * x, expectation.calls, ("array",))
+    verdict = judge.verdict(question, expectation, outputs)
+    (*_, last) = feedback.hints(question, expectation, outputs, verdict, 2)
+    assert last == ("example", "made_up(x=np.array([1]))\nis np.array([1])")  # Its own.
     question, expectation, outputs = judged(lambda x: x[99])
     verdict = judge.verdict(question, expectation, outputs)
     words = [word for word, _ in feedback.hints(question, expectation, outputs, verdict, 2)]

@@ -79,7 +79,7 @@ def _special(name, value):
     if value.dtype.kind == "b":
         told += [f"a row without True in `{name}`"] if not value.any(axis=-1).all() else []
         told += [f"only True in `{name}`"] if value.all() else []
-    return [*told, f"`{name}` of dtype {value.dtype}"]
+    return told
 
 
 # Of the outputs

@@ -219,16 +219,27 @@ def hints(question, expectation, outputs, verdict, step=0):
             ("clue", text) for text in diagnosis.findings(question, expectation, outputs, verdict.wrong)
         ]
         lines.append(("hint", (question.more or question.hint) if step else question.hint))
-    if step > 1 and question.example:
-        lines.append(("example", example(question)))
+    if step > 1:
+        lines.append(("example", example(question, expectation, verdict)))
     return [(word, text) for word, text in lines if text]
 
 
-def example(question):
-    """A small call and its right result, as text."""
-    packed = kept.example(question)
+def example(question, expectation, verdict):
+    """A small call and its right result, as text.
+
+    The shortest call that went wrong, because that shows the mistake; if none is short, the question's own.
+    """
+    wrong = () if question.judge else verdict.wrong
+    texts = [_worked(question, expectation.calls[i], expectation.outputs[i]) for i in wrong]
+    shortest = min(texts, key=len, default="")
+    if 0 < len(shortest) <= SHORT:
+        return shortest
+    return _worked(question, question.example, kept.example(question)) if question.example else ""
+
+
+def _worked(question, arguments, packed):
     given = ", ".join(
-        f"{name}={literal(value)}" for name, value in zip(question.arguments, question.example, strict=False)
+        f"{name}={literal(value)}" for name, value in zip(question.arguments, arguments, strict=False)
     )
     results = []
     for _, form, value in judge.parts(question, packed):
@@ -241,7 +252,7 @@ def example(question):
 
 
 def literal(value):
-    """A value as a learner would type it, floats to four digits."""
+    """A value as a learner would type it, floats to six digits."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"np.array({literal(value.tolist())})"
     if isinstance(value, (np.ndarray, np.generic)):
@@ -255,7 +266,7 @@ def literal(value):
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     if isinstance(value, float):
         return (
-            f"{value:.4g}"
+            f"{value:.6g}"
             if np.isfinite(value)
             else {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(value)]
         )
@@ -303,6 +314,7 @@ def _display(feedback):
 # What is done
 
 ENTRY = ("right", "tries", "mistake", "answer", "step")
+SHORT = 400  # Characters of an example.
 GENERAL = "?"  # Stands for a mistake that is not known.
 
 

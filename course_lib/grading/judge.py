@@ -201,11 +201,15 @@ def _wrong(question, arguments, right, got):
     """None if one call's outputs are right, else what is wrong with them."""
     if isinstance(got, Raised):
         return got.message if got.kind == "FormError" else str(got)
-    return (
-        _shapes(question, right, got)
-        or (question.judge(arguments, got) if question.judge else _values(question, right, got))
-        or _dtypes(question, right, got)
-    )
+    return _compare(question, arguments, right, got) or _dtypes(question, right, got)
+
+
+def _compare(question, arguments, right, got):
+    """As `_wrong`, of shapes and values only."""
+    shapes = _shapes(question, right, got)
+    if shapes or not question.judge:
+        return shapes or _values(question, right, got)
+    return question.judge(arguments, got)
 
 
 def _shapes(question, right, got):
@@ -265,9 +269,7 @@ def only_form(question, expectation, outputs, wrong):
     """Whether all values are right, and what went wrong is a dtype or a changed input."""
     return all(
         not isinstance(outputs[i], Raised)
-        and _shapes(question, expectation.outputs[i], outputs[i]) is None
-        and not question.judge
-        and _values(question, expectation.outputs[i], outputs[i]) is None
+        and _compare(question, expectation.calls[i], expectation.outputs[i], outputs[i]) is None
         for i in wrong
     )
 
@@ -333,6 +335,8 @@ def _pair(known, wrong, firm):
 
 def _recognised(question, expectation, outputs, wrong):
     """The first mistake whose own function recognises all calls, or else all that went wrong."""
+    if only_form(question, expectation, outputs, wrong):
+        return ()
     for indices in (range(len(outputs)), wrong):
         for mistake, _ in expectation.mistakes:
             if all(
