@@ -600,6 +600,10 @@ def test_canvas_gets_its_gradebook(tmp_path):
     assert (ada["Student"], ada["SIS Login ID"], ada["Section"]) == ("Lovelace, Ada", "ada", "CS 1")
     assert ada["Week 1 (4711)"] == "10"
     assert "In the class list: 1." in str(summary)
+    assert "no column" not in str(summary)
+    again = grade.grade([tmp_path / "class"], tmp_path / "b", canvas=True, title="Week", resume=True,
+                        roster_file=tmp_path / "book.csv")  # fmt: skip
+    assert "The class list has no column 'Week'" in str(again)
 
 
 def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path):
@@ -780,6 +784,8 @@ def test_report_lists_wrong_answers_without_a_hint_by_what_they_gave(tmp_path):
     assert "return x ** 2" not in section
     assert '<span class="id">toys.double</span>' in page
     assert ".id { white-space: nowrap; }" in page
+    assert '<span class="words">squared</span>' in page
+    assert ".words { overflow-wrap: normal; }" in page
 
 
 def test_report_draws_percentages_from_0_to_100(tmp_path, monkeypatch):

@@ -93,6 +93,11 @@ def write_canvas(output, rows, people, policy, title):
         wanted = title if title and len(lessons) == 1 else f"{title} {lesson}" if title else lesson
         known = [name for name in existing if re.fullmatch(re.escape(wanted) + r"( \(\d+\))?", name)]
         titles[lesson] = known[0] if known else wanted
+        if existing and not known:
+            notes.append(
+                f"The class list has no column {wanted!r}: Canvas will ask whether to make an assignment of "
+                "that name. If it should not, pass --title with the assignment's name."
+            )
     table = [[*head, *titles.values()]]
     fulls = [max(row.result["of"] or 0 for row in lessons[lesson]) for lesson in lessons]
     table.append(["    Points Possible", "", "", "", "", *fulls])
