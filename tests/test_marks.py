@@ -244,6 +244,7 @@ def test_canvas_says_late_and_dates_of_files_are_called_weak(tmp_path):
     [
         ({"late_after": "tomorrow"}, "Not a time: 'tomorrow'"),
         ({"late_after": "\x1b[31m"}, "Not a time"),
+        ({"late_after": "2026-11-24"}, "time of the day, too, such as 2026-11-24T23:59"),
         ({"late_penalty": 101}, "0 to 100"),
         ({"late_penalty": -1}, "0 to 100"),
         ({"late_penalty": float("nan")}, "0 to 100"),
@@ -253,6 +254,16 @@ def test_what_is_no_time_or_penalty_is_said_before_anything_is_written(tmp_path,
     with pytest.raises(ValueError, match=re.escape(words) if "Not" in words else words):
         grade.grade([hand_in(tmp_path / "class", ada=RIGHT)], tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_penalty_without_a_time_is_said_to_cost_nothing(tmp_path):
+    folder = hand_in(tmp_path / "class", ada=RIGHT)
+    summary = grade.grade([folder], tmp_path / "out", late_penalty=10)
+    assert "Without --late-after only what Canvas calls late costs points." in summary.notes
+    again = grade.grade(
+        [folder], tmp_path / "out", resume=True, late_penalty=10, late_after="2026-11-24T10:00"
+    )
+    assert not any("Without" in note for note in again.notes)
 
 
 def test_times_are_read_with_their_zones():
@@ -318,7 +329,86 @@ def test_overrides_that_fit_nothing_are_errors_before_anything_is_written(tmp_pa
         grade.grade([folder], tmp_path / "out", overrides=tmp_path / "m.csv")
 
 
+def test_one_student_by_two_names_has_one_override_for_each_question(tmp_path):
+    folder = hand_in(tmp_path / "class", ada=RIGHT)
+    (tmp_path / "r.csv").write_text("id,name\n7,Ada Lovelace\n8,ada\n")
+    for second in ("toys.double", "toys.total"):
+        rows = ("ada,toys.double,1,", "ada,total,9,", f"8,{second},2,")
+        with pytest.raises(
+            ValueError, match=f"line 4: line {2 if second == 'toys.double' else 3} is of the same"
+        ):
+            grade.grade([folder], tmp_path / "out", roster_file=tmp_path / "r.csv",
+                        overrides=overrides(tmp_path / "m.csv", *rows))  # fmt: skip
+
+
+def test_an_override_above_the_points_that_can_be_had_is_warned_of(tmp_path):
+    folder = hand_in(tmp_path / "class", ada=RIGHT, bob=RIGHT, cem=RIGHT)
+    file = overrides(tmp_path / "m.csv", "ada,toys.double,20,", "bob,total,11,", "cem,total,10,")
+    grade.grade([folder], tmp_path / "out", overrides=file)
+    found = marks(tmp_path / "out")
+    assert found["ada"]["warning"] == "The override of toys.double gives more than its 2 points."
+    assert found["bob"]["warning"] == "The override gives more than the 10 points that can be had."
+    assert (found["ada"]["points"], found["bob"]["points"], found["cem"]["warning"]) == ("28", "11", "")
+
+
+def test_an_answer_that_the_instructor_counts_as_right_is_called_so_everywhere(tmp_path):
+    place = "Bob B_13_assignsubmission_file_/01_toys.ipynb"
+    write(tmp_path / "class", {place: CLASS["bob"]})
+    file = overrides(tmp_path / "m.csv", "Bob B (13),toys.double,2,")
+    options = {"moodle": True, "gradescope": True}
+    grade.grade([tmp_path / "class"], tmp_path / "out", seed=1, **options)
+    assert "✗ not right yet" in (tmp_path / "out/feedback/Bob-B-13.html").read_text()
+    grade.grade([tmp_path / "class"], tmp_path / "out", resume=True, overrides=file, **options)
+    page = (tmp_path / "out/feedback/Bob-B-13.html").read_text()
+    assert "✓ counted as right by your instructor" in page
+    assert "not right yet" not in page
+    (row,) = table(tmp_path / "out/moodle/grades.csv")
+    assert (row["Grade"], row["Feedback comments"].partition(";")[0]) == (
+        "10",
+        "Twice a vector: counted as right",
+    )
+    tests = json.loads((tmp_path / "out/results.json").read_text())["tests"]
+    assert [test["status"] for test in tests] == ["passed"] * 3
+
+
 # The class list.
+
+
+def test_gradescopes_own_list_says_whose_each_folder_is_and_since_when(tmp_path):
+    write(tmp_path / "class", {f"submission_{i}/01_toys.ipynb": RIGHT for i in (41, 42)})
+    entry = "submission_{}:\n  :submitters:\n{}  :created_at: 2026-11-24 {}.310000000 Z\n  :score: 0.0\n"
+    one = "  - :name: {0}\n    :sid: '7'\n    :email: {1}\n"
+    pair = one.format("Zoë O'Brien", "z@x.org") + one.format("Bob B", "b@x.org")
+    (tmp_path / "class/submission_metadata.yml").write_text(
+        "---\n"
+        + entry.format(41, one.format("Ada L", "a@x.org"), "10:00:00")
+        + entry.format(42, pair, "10:00:01"),
+        encoding="utf-8",
+    )
+    options = {"late_after": "2026-11-24T10:00:01+00:00", "late_penalty": 10}
+    roster_file = tmp_path / "class/submission_metadata.yml"
+    grade.grade([tmp_path / "class"], tmp_path / "out", roster_file=roster_file, **options)
+    found = marks(tmp_path / "out")
+    ada, zoe = found["submission_41"], found["submission_42"]
+    assert (ada["roster name"], ada["email"], ada["points"]) == ("Ada L", "a@x.org", "10")
+    assert (zoe["roster name"], zoe["email"], zoe["points"]) == (
+        "Zoë O'Brien; Bob B",
+        "z@x.org; b@x.org",
+        "9",
+    )
+    assert zoe["late"] == "1 day"
+    assert "<h1>Ada L</h1>" in (tmp_path / "out/feedback/submission_41.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1", "- a", "", "{", "a: {':submitters': [1]}", "!!python/name:os.system"]
+)
+def test_what_is_not_gradescopes_list_is_named_so(tmp_path, text):
+    (tmp_path / "a.yml").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.yml is no submission_metadata\.yml"):
+        roster.read(tmp_path / "a.yml")
+    with pytest.raises(ValueError, match="no file"):
+        roster.read(tmp_path / "b.yml")
 
 
 def test_the_class_list_says_who_is_missing_and_who_is_unknown(tmp_path):
@@ -388,6 +478,27 @@ def test_moodles_worksheet_tells_when_somebody_handed_in():
 # What is handed back.
 
 
+def test_who_handed_in_what_cannot_be_read_is_told_what_to_do(tmp_path):
+    folder = hand_in(tmp_path / "class", flo="{", bob=CLASS["bob"])
+    grade.grade([folder], tmp_path / "out")
+    page = (tmp_path / "out/feedback/flo.html").read_text()
+    assert "hand it in again" in page
+    assert "Lesson:" not in page  # Nobody knows which.
+    assert "hand it in again" not in (tmp_path / "out/feedback/bob.html").read_text()
+    file = overrides(tmp_path / "m.csv", "flo,total,4,By paper.")
+    grade.grade([folder], tmp_path / "out", resume=True, overrides=file)
+    assert "hand it in again" not in (tmp_path / "out/feedback/flo.html").read_text()
+
+
+def test_no_points_are_said_to_be_taken_from_none(tmp_path):
+    folder = hand_in(tmp_path / "class", cem=CLASS["cem"])
+    os.utime(folder / "cem.ipynb", (1_795_600_000, 1_795_600_000))  # 25 November 2026.
+    grade.grade([folder], tmp_path / "out", late_after="2026-11-24T00:00", late_penalty=10)
+    page = (tmp_path / "out/feedback/cem.html").read_text()
+    assert "Late: " in page
+    assert "are taken" not in page
+
+
 def test_each_learner_gets_a_page_that_holds_answers_as_text_only(tmp_path):
     attack = "</pre><script>alert(1)</script>\x1b\u202e"
     answers = CLASS["bob"] | {TOTAL: f"def total(x):\n    '''{attack}'''\n    return x.mean()"}
@@ -453,6 +564,9 @@ def test_moodle_gets_a_worksheet_and_a_zip_with_its_own_folder_names(tmp_path):
         page = (tmp_path / "out/feedback/Bob-B-13.html").read_bytes()
         assert archive.read("Bob B_13_assignsubmission_file_/feedback.html") == page
     assert "do not come from moodle's layout" in str(summary)
+    again = grade.grade([tmp_path / "class"], tmp_path / "out", resume=True)
+    assert f"{tmp_path / 'out/moodle'} was not renewed" in str(again)
+    assert "not renewed" not in str(summary)
 
 
 def test_moodles_own_worksheet_is_filled_in(tmp_path):
@@ -486,6 +600,10 @@ def test_canvas_gets_its_gradebook(tmp_path):
     assert (ada["Student"], ada["SIS Login ID"], ada["Section"]) == ("Lovelace, Ada", "ada", "CS 1")
     assert ada["Week 1 (4711)"] == "10"
     assert "In the class list: 1." in str(summary)
+    assert "no column" not in str(summary)
+    again = grade.grade([tmp_path / "class"], tmp_path / "b", canvas=True, title="Week", resume=True,
+                        roster_file=tmp_path / "book.csv")  # fmt: skip
+    assert "The class list has no column 'Week'" in str(again)
 
 
 def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path):
@@ -495,11 +613,13 @@ def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path
         "submission_secret.txt": "s3cret",
     }
     write(tmp_path / "class", {f"submitted/ada/ps1/{name}": text for name, text in files.items()})
+    write(tmp_path / "class", {"submitted/flo/ps1/01_toys.ipynb": "{"})
     (tmp_path / "r.csv").write_text(
         "id,first_name,last_name,email\nada,Ada,Lovelace,a@x.org\nbob,Bob,B,b@x.org\n"
     )
     grade.grade([tmp_path / "class"], tmp_path / "out", nbgrader=True, roster_file=tmp_path / "r.csv")
-    ada, bob = table(tmp_path / "out/nbgrader/grades.csv")
+    ada, flo, bob = table(tmp_path / "out/nbgrader/grades.csv")
+    assert (flo["score"], flo["max_score"]) == ("", "10")
     columns = "assignment duedate timestamp student_id last_name first_name email raw_score "
     assert list(ada) == (columns + "late_submission_penalty score max_score").split()
     assert (ada["assignment"], ada["student_id"], ada["last_name"], ada["score"]) == (
@@ -664,6 +784,8 @@ def test_report_lists_wrong_answers_without_a_hint_by_what_they_gave(tmp_path):
     assert "return x ** 2" not in section
     assert '<span class="id">toys.double</span>' in page
     assert ".id { white-space: nowrap; }" in page
+    assert '<span class="words">squared</span>' in page
+    assert ".words { overflow-wrap: normal; }" in page
 
 
 def test_report_draws_percentages_from_0_to_100(tmp_path, monkeypatch):

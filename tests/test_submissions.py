@@ -120,6 +120,14 @@ def test_layouts(tmp_path, form, files, students, ids):
     assert {s.answers.sources["attention-softmax"] for s in found} == {"x = 1"}
 
 
+@pytest.mark.parametrize("bytes_", ["Müller".encode(), "Müller".encode("cp437")], ids=["mac", "windows"])
+def test_names_of_zips_that_do_not_say_their_encoding_are_read(tmp_path, bytes_):
+    data = pack([("M".ljust(len(bytes_), "x") + ".ipynb", notebook()), ("ada.ipynb", notebook())])
+    (tmp_path / "class.zip").write_bytes(data.replace(b"M".ljust(len(bytes_), b"x"), bytes_))
+    assert [s.student for s in submissions.find([tmp_path / "class.zip"])] == ["Müller", "ada"]
+    assert not any(s.problem for s in submissions.find([tmp_path / "class.zip"]))
+
+
 @pytest.mark.parametrize(
     "files", [MOODLE, CANVAS, NBGRADER, PLAIN], ids=["moodle", "canvas", "nbgrader", "plain"]
 )

@@ -31,7 +31,10 @@ def opened(file):
         MemberError: If it is none.
     """
     try:
-        return zipfile.ZipFile(_Bounded(file, file.seek(0, 2)))
+        try:  # A Mac writes names in UTF-8 and does not say so.
+            return zipfile.ZipFile(_Bounded(file, file.seek(0, 2)), metadata_encoding="utf-8")
+        except UnicodeDecodeError:
+            return zipfile.ZipFile(_Bounded(file, file.seek(0, 2)))
     except (zipfile.BadZipFile, *_ERRORS):
         raise MemberError("It is not a zip file, or it is damaged.") from None
 

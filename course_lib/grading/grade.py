@@ -174,7 +174,7 @@ def grade(
         results = [results[submission.id] for submission in found]
         rows = marks.settle(results, found, policy, partial, changes, matches)
         _write_table(output / "grades.csv", rows)
-        notes = _notes(seed, rows)
+        notes = _notes(seed, rows, policy)
         if people:
             notes += roster.write(output / "roster.csv", people, matches, rows)
         handback.write(output / "feedback", rows)
@@ -188,6 +188,13 @@ def grade(
         ):
             if wanted:
                 notes += write(output, rows, people, policy, title)
+        made = {"roster.csv": people, "moodle": moodle, "canvas": canvas, "nbgrader": nbgrader}
+        for name, wanted in (made | {"gradescope": gradescope}).items():
+            if not wanted and (output / name).exists():
+                option = name.removesuffix(".csv")
+                notes.append(
+                    f"{output / name} was not renewed and is of an earlier run: pass --{option} again."
+                )
     states = collections.Counter(result["status"] for result in results)
     return Summary(
         folder=output,
@@ -203,7 +210,7 @@ def grade(
     )
 
 
-def _notes(seed, rows):
+def _notes(seed, rows, policy):
     """What an instructor should know of a run, in sentences."""
     notes = []
     if seed < runs.SMALL_SEEDS:
@@ -211,12 +218,14 @@ def _notes(seed, rows):
             f"The seed {seed} is small enough to be guessed by an answer that tries them all: for marks that "
             "count, leave --seed away."
         )
+    if policy.percent and policy.after is None:
+        notes.append("Without --late-after only what Canvas calls late costs points.")
     if late_rows := [row for row in rows if row.late.days]:
         weak = sum(row.late.weak for row in late_rows)
         why = f", {weak} of them by the date of a file, which a copy changes: look at them" if weak else ""
         notes.append(f"{len(late_rows)} came late{why}.")
     if warned := sum(bool(row.warning) for row in rows):
-        notes.append(f"{warned} have a warning in the table: read it before you give the marks out.")
+        notes.append(f"Warnings in the table: {warned}. Read them before you give the marks out.")
     return notes
 
 

@@ -48,8 +48,10 @@ def report(row):
             "number": str(number),
             "score": row.question_points[mark["id"]],
             "max_score": mark["of"],
-            "status": "passed" if mark["status"] == "right" else "failed",
-            "output": "\n".join(filter(None, [mark["status"], mark["message"], mark["hint"], comment(mark)])),
+            "status": "passed" if row.outcome(mark) in ("right", "counted as right") else "failed",
+            "output": "\n".join(
+                filter(None, [row.outcome(mark), mark["message"], mark["hint"], comment(mark)])
+            ),
             "output_format": "text",
         }
         for number, mark in enumerate(result["questions"], start=1)

@@ -9,10 +9,11 @@ from course_lib import runtime
 
 _VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 CODE_CHARACTERS = 20_000  # A page holds no more of one answer.
-_COLOURS = {"right": "#1b7837", "not attempted": "#4d7ea8"}
-_SIGNS = {"right": "✓", "not attempted": "○"}
+_COLOURS = {"right": "#1b7837", "counted as right": "#1b7837", "not attempted": "#4d7ea8"}
+_SIGNS = {"right": "✓", "counted as right": "✓", "not attempted": "○"}
 _SAID = {
     "right": "right",
+    "counted as right": "counted as right by your instructor",
     "wrong": "not right yet",
     "not attempted": "not attempted",
     "crashed": "it stopped with an error",
@@ -73,31 +74,41 @@ def write(folder, rows):
 def page(row):
     """The page of a `marks.Row`, as HTML that needs no other file."""
     result = row.result
-    lesson = result["lesson"].replace("_", " ") or "exercise"
+    lesson = result["lesson"].replace("_", " ")
     body = [f"<h1>{_text(row.person.name or result['student'] if row.person else result['student'])}</h1>"]
     of = f" of {result['of']}" if result["of"] is not None else ""
     mark = f"<b>{row.points}{of} points</b>" if row.points is not None else "<b>no mark</b>"
-    body.append(f"<p>Lesson: {_text(lesson)} · {mark}</p>")
+    body.append(f"<p>Lesson: {_text(lesson)} · {mark}</p>" if lesson else f"<p>{mark}</p>")
     if row.late.text:
-        taken = f": {row.late.penalty:g} points are taken from {row.earned}" if row.late.penalty else ""
+        taken = (
+            f": {row.late.penalty:g} points are taken from {row.earned:g}"
+            if row.late.penalty and row.earned
+            else ""
+        )
         body.append(f"<p>Late: {_text(row.late.text)}{taken}.</p>")
     if row.comment:
         body.append(f"<p>From your instructor: {_text(row.comment)}</p>")
     if result["message"]:
         body.append(f"<p>{_text(result['message'])}</p>")
+    if result["status"] == "unreadable" and row.points is None:
+        body.append(
+            "<p>So nothing could be graded, which is not a mark of 0. Ask your instructor whether you can "
+            "hand it in again: the notebook itself, saved in Jupyter, with the cells that were given out.</p>"
+        )
     body += [f"<p>{_text(remark)}</p>" for remark in result["remarks"]]
     body += [_question(row, number, mark) for number, mark in enumerate(result["questions"], start=1)]
-    title = _text(f"Feedback: {lesson}")
+    title = _text(f"Feedback: {lesson or 'exercise'}")
     return _PAGE.format(title=title, states=_STATES, body="\n".join(body))
 
 
 def _question(row, number, mark):
     """What is said of one answer."""
     status, points = mark["status"], row.question_points[mark["id"]]
-    state = _SIGNS.get(status, "✗") + " " + _SAID[status]
+    outcome = row.outcome(mark)
+    state = _SIGNS.get(outcome, "✗") + " " + _SAID[outcome]
     given = f"{points:g}" if points is not None else "no mark"
     lines = [
-        f'<section class="{status.replace(" ", "-")}">',
+        f'<section class="{outcome.replace(" ", "-")}">',
         f"<h2>{number}. {_text(mark['title'])}</h2>",
         f'<p><span class="state">{state}</span> · {given} of {mark["of"]} points</p>',
     ]

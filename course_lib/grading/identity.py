@@ -50,7 +50,7 @@ class Learner:
         return printable(self.name.removesuffix(f" ({self.number})"), 120)
 
 
-def learner(names, fallback, trusted=None, wrappers=0):
+def learner(names, fallback, trusted=None):
     """Tells whose a submission is.
 
     Args:
@@ -58,20 +58,17 @@ def learner(names, fallback, trusted=None, wrappers=0):
         fallback: The name to take if the path tells nothing.
         trusted: How many of the names come from the instructor or the platform; those that follow were chosen
             by the learner. None means all.
-        wrappers: How many of the first names are folders that hold all there is, and so tell learners not
-            apart.
 
     Returns:
         A `Learner`.
     """
     trusted = len(names) if trusted is None else trusted
-    if wrappers < trusted:
-        found = _moodle(names[wrappers]) or _canvas(names[wrappers])
+    if trusted:
+        found = _moodle(names[0]) or _canvas(names[0])
         if found:
             return found
-        inside = wrappers + 1  # nbgrader: submitted/LEARNER/ASSIGNMENT/FILE
-        if names[wrappers] == "submitted" and inside < trusted and len(names) > inside + 2:
-            return Learner(names[inside], ("nbgrader", names[inside]), "nbgrader")
+        if names[0] == "submitted" and trusted > 1 and len(names) > 3:  # submitted/LEARNER/ASSIGNMENT/FILE
+            return Learner(names[1], ("nbgrader", names[1]), "nbgrader")
     stems = [*names[:-1], stem(names[-1])] if names else []
     if stems[:1] == ["submitted"] and trusted > 1:
         stems = stems[1:]

@@ -44,6 +44,8 @@ class Policy:
 
     def __init__(self, after=None, percent=0.0):
         self.after = identity.read_time(after) if isinstance(after, str) else after
+        if isinstance(after, str) and ":" not in after:
+            raise ValueError(f"Say the time of the day, too, such as {self.after:%Y-%m-%d}T23:59.")
         if self.after is not None and self.after.tzinfo is None:
             self.after = self.after.astimezone()
         self.percent = float(percent)
@@ -84,7 +86,9 @@ class Policy:
 
 
 def _listed(person):
-    """When Moodle's worksheet says that a person handed in, if it is in English; else None."""
+    """When Gradescope's list, or Moodle's if it is in English, says that a person handed in; else None."""
+    if person and isinstance(created := person.row.get(":created_at"), datetime.datetime):
+        return created if created.tzinfo else created.replace(tzinfo=datetime.UTC)
     name = tables.column(person.row, "lastmodifiedsubmission") if person else None
     for form in _MOODLE_FORMS if name else ():
         try:

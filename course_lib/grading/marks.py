@@ -59,6 +59,12 @@ class Row:
         """The platform's own number of the learner."""
         return self.submission.learner.number
 
+    def outcome(self, mark):
+        """How an answer ended: its status, or "counted as right" if the instructor gave it all points."""
+        points = self.question_points[mark["id"]]
+        given = points is not None and points >= mark["of"] and mark["id"] in self.question_comments
+        return "counted as right" if given and mark["status"] != "right" else mark["status"]
+
     @property
     def counts(self):
         """Whether no later submission of the learner counts in its place."""
@@ -142,13 +148,22 @@ def resolve(overrides, found, matches):
         exact = [s for s in fitting if s.id.casefold() == wanted]
         fitting = exact or fitting
         if len(fitting) != 1:
-            what = "fits no submission" if not fitting else (
-                f"fits {len(fitting)} submissions: name the id of one in grades.csv, or a lesson, as in "
-                "attention.total")  # fmt: skip
+            what = "fits no submission: name the student as in grades.csv or in the class list"
+            if fitting:
+                what = (
+                    f"fits {len(fitting)} submissions: name the id of one in grades.csv, or a lesson, as in "
+                    "attention.total"
+                )
             student = identity.printable(override.student, 60)
             raise ValueError(f"Overrides, line {override.line}: {student!r}, {override.question!r} {what}.")
-        resolved.setdefault(fitting[0].id, []).append(override)
-    return resolved
+        same = resolved.setdefault(fitting[0].id, {})
+        what = "total" if override.question.endswith("total") else override.question
+        other = same.setdefault(what, override)
+        if other is not override:  # By another name of the student.
+            raise ValueError(
+                f"Overrides, line {override.line}: line {other.line} is of the same student and question."
+            )
+    return {name: list(same.values()) for name, same in resolved.items()}
 
 
 def settle(results, found, policy, partial, overrides, matches):
@@ -176,6 +191,9 @@ def settle(results, found, policy, partial, overrides, matches):
                 comments[override.question] = override.comment
                 if override.points is not None:
                     points[override.question] = override.points
+                    full = next(mark["of"] for mark in result["questions"] if mark["id"] == override.question)
+                    if override.points > full:
+                        warning += f" The override of {override.question} gives more than its {full} points."
             else:
                 warning += f" The override of {override.question} is of a question that was not marked."
         lateness = late.Late()
@@ -187,6 +205,8 @@ def settle(results, found, policy, partial, overrides, matches):
                 given = _number(max(earned - lateness.penalty, 0))
         if total and total.points is not None:
             given = total.points  # The last word, so that no penalty is taken from it.
+            if given > (result["of"] or given):
+                warning += f" The override gives more than the {result['of']} points that can be had."
             lateness = dataclasses.replace(lateness, penalty=0.0)
         rows.append(
             Row(

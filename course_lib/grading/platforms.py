@@ -93,6 +93,11 @@ def write_canvas(output, rows, people, policy, title):
         wanted = title if title and len(lessons) == 1 else f"{title} {lesson}" if title else lesson
         known = [name for name in existing if re.fullmatch(re.escape(wanted) + r"( \(\d+\))?", name)]
         titles[lesson] = known[0] if known else wanted
+        if existing and not known:
+            notes.append(
+                f"The class list has no column {wanted!r}: Canvas will ask whether to make an assignment of "
+                "that name. If it should not, pass --title with the assignment's name."
+            )
     table = [[*head, *titles.values()]]
     fulls = [max(row.result["of"] or 0 for row in lessons[lesson]) for lesson in lessons]
     table.append(["    Points Possible", "", "", "", "", *fulls])
@@ -126,13 +131,14 @@ def write_nbgrader(output, rows, people, policy, title):
     table = [head]
     for lesson, chosen in _lessons(rows, "nbgrader", notes):
         handed = set()
+        full = max(row.result["of"] or 0 for row in chosen)
         for row in chosen:
             learner, places = row.submission.learner, re.split(r"[/\\!]", row.result["source"])
             below = places[places.index("submitted") + 2 :] if "submitted" in places else []
             assignment = title or (below[0] if len(below) > 1 else lesson)
             last, first, email = _names(row.person)
             table.append([assignment, due, row.late.time, learner.name, last, first, email, row.earned,
-                          row.late.penalty, _mark(row), row.result["of"]])  # fmt: skip
+                          row.late.penalty, _mark(row), row.result["of"] or full])  # fmt: skip
             handed.add(row.person)
             stem = identity.printable(identity.stem(places[-1]), 60) or "feedback"
             place = folder / "feedback" / _folder(learner.name) / _folder(assignment)
@@ -140,7 +146,6 @@ def write_nbgrader(output, rows, people, policy, title):
             _copy_stamps(row, place)
             with runtime.atomic_write(place / f"{identity.slug(stem)}.html", private=True) as part:
                 part.write_text(handback.page(row), encoding="utf-8")
-        full = max(row.result["of"] or 0 for row in chosen)
         for person in people or ():
             if person not in handed:
                 last, first, email = _names(person)
@@ -220,6 +225,6 @@ def _mark(row):
 
 def _comment(row):
     """One line for a platform's field of comments."""
-    said = [f"{mark['title']}: {mark['status']}" for mark in row.result["questions"]]
+    said = [f"{mark['title']}: {row.outcome(mark)}" for mark in row.result["questions"]]
     parts = [row.comment, row.result["message"], f"Late: {row.late.text}" if row.late.text else ""]
     return "; ".join(filter(None, [*parts, *said]))

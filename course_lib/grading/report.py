@@ -42,6 +42,7 @@ img {{ max-width: 100%; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 0.9rem; }}
 th, td {{ border-bottom: 1px solid #bbb; padding: 0.3rem 0.6rem; text-align: left; vertical-align: top; }}
 td {{ overflow-wrap: anywhere; }}
+.words {{ overflow-wrap: normal; }}
 .id {{ white-space: nowrap; }}
 pre {{ font: 0.8rem/1.4 ui-monospace, monospace; white-space: pre-wrap; margin: 0.3rem 0; }}
 .number {{ text-align: right; white-space: nowrap; }}
@@ -172,7 +173,12 @@ def _lesson(questions, graded, results):
                 hints[name, mark["mistake"]] = mark["hint"]
     common = sorted(mistakes.items(), key=lambda item: (-item[1], item[0]))
     rows = [
-        [_id(name), _text(mistake.replace("_", " ")), str(number), _text(hints[name, mistake])]
+        [
+            _id(name),
+            f'<span class="words">{_text(mistake.replace("_", " "))}</span>',
+            str(number),
+            _text(hints[name, mistake]),
+        ]
         for (name, mistake), number in common
     ]
     head = ["question", "mistake", "answers", "its hint"]

@@ -2,8 +2,11 @@
 
 import collections
 import dataclasses
+import pathlib
 import re
 import unicodedata
+
+import yaml
 
 from course_lib.grading import identity, tables
 
@@ -30,7 +33,8 @@ def read(path):
 
     Args:
         path: A CSV file with the columns id, name and email, of which one is enough. The names that Moodle's
-            grading worksheet, Canvas' gradebook and nbgrader give these columns are known.
+            grading worksheet, Canvas' gradebook and nbgrader give these columns are known. Or the
+            submission_metadata.yml of a download from Gradescope.
 
     Returns:
         List of `Person`.
@@ -38,6 +42,8 @@ def read(path):
     Raises:
         ValueError: If it is no such file, or two have one id.
     """
+    if pathlib.Path(path).suffix in (".yml", ".yaml"):
+        return _gradescope(path)
     columns, rows = tables.read_csv(path)
     number = tables.column(columns, "identifier", "id", "studentid", "userid", "sisuserid", "idnumber",
                            "username", "student number", "sid", "number", "matriculationnumber")  # fmt: skip
@@ -67,6 +73,29 @@ def read(path):
     if not people:
         raise ValueError(f"{identity.printable(path)} names nobody.")
     return people
+
+
+def _gradescope(path):
+    """Whose each folder of a download from Gradescope is; who did not hand in is not in it."""
+    shown = identity.printable(path)
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            known = yaml.load(file, yaml.CSafeLoader)
+        return [
+            Person(
+                folder,
+                "; ".join(str(one[":name"]) for one in entry[":submitters"]),
+                "; ".join(str(one.get(":email") or "") for one in entry[":submitters"]),
+                {":created_at": entry.get(":created_at")},
+            )
+            for folder, entry in known.items()
+        ]
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {shown}.") from None
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{shown} is no submission_metadata.yml of a download from Gradescope ({type(error).__name__})."
+        ) from None
 
 
 def match(people, found):

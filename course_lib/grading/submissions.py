@@ -165,7 +165,7 @@ class _Account:
             limit = f"{LEARNER_NOTEBOOKS} notebooks" if many else f"{LEARNER_FILES:,} files"
             self.problem = (
                 f"It holds more than {limit}: too many for one learner. If it holds a whole class, name it "
-                "on the command line."
+                "on the command line; if it lies in a zip, unpack that first."
             )
         return not self.problem
 
@@ -214,7 +214,7 @@ class _Finder:
         if not learner.platform and any(map(_of_platform, place.names[1:])):
             warning = (
                 "A platform's name stands further inside, where it tells nothing: if this is a class, name "
-                "the folder or zip that holds it on the command line."
+                "the folder or zip that holds it on the command line; unpack a zip that holds that folder."
             )
         submission = Submission(
             "", student, shown, lesson, digest, found, problem, learner, time, weak, warning
