@@ -30,7 +30,7 @@ from course_lib.grading import cells, feedback, judge  # noqa: E402
 
 def read(word, folder=ANSWERS):
     """The wrong answers of a lesson: triples of a question's id, what is wrong in words, and the source."""
-    text = (folder / f"{word}.py").read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{word}*.py")))
     for block in re.split(r"^# %% ", text, flags=re.MULTILINE)[1:]:
         name, said, source = block.split("\n", 2)
         yield name.strip(), said.removeprefix("# mistake:").strip(), source
@@ -64,7 +64,7 @@ def main(arguments=None):
     os.environ["COURSE_PROGRESS"] = str(pathlib.Path(tempfile.mkdtemp()) / "progress.json")
     total = collections.Counter()
     print(f"{'lesson':<16}" + "".join(f"{kind:>10}" for kind in KINDS))
-    for word in options.lessons or sorted(path.stem for path in options.folder.glob("*.py")):
+    for word in options.lessons or questions.topics():
         counts = collections.Counter()
         for name, said, source in read(word, options.folder):
             kind, verdict, lines = examine(questions.get(name), source)
