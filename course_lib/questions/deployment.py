@@ -811,7 +811,8 @@ _TEMPERATURE = Question(
             "log_of_zero",
             _scaling(_underflowing),
             "Right but where the logits of one text lie thousands apart. There the probability of a label "
-            "becomes exactly 0, at every temperature. What does your logarithm make of that?",
+            "becomes exactly 0, at every temperature. What does your logarithm make of that, with or without "
+            "a small number added?",
             "A small number added to the probability hides the infinity, but then all temperatures seem "
             "alike. ln(exp(a) / (exp(a) + exp(b))) can be worked out on paper: what is left of ln(exp(a))?",
         ),
@@ -1909,7 +1910,8 @@ _ALERT = Question(
                 lambda values, threshold, windows: _streaks(values > threshold) > windows,
                 lambda values, threshold, windows: np.append(False, _firing(values, threshold, windows)[:-1]),
             ),
-            "Your alert fires one window too late. Does the present value count?",
+            "Your alert fires one window too late. How many values above the threshold in a row do you ask "
+            "for, and does the present one count?",
             "With three windows the alert fires at the third value in a row, not at the one after it. Look "
             "at your comparison, or at where your slice ends.",
         ),
