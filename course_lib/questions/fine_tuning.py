@@ -159,19 +159,22 @@ _LOSS = Question(
     mistakes=(
         Mistake(
             "unshifted",
-            _naive,
-            "Small logits come out right, around 1000 and -1000 the loss is NaN. What does your softmax "
-            "divide by what there?",
+            (_naive, _naive_sum),
+            "Small logits come out right, around 1000 and -1000 the loss is NaN or infinite. What is "
+            "exp(1000) there, and what a sum of many exp(-1000)?",
             "The logits [1000, 999] must cost what [1, 0] costs, because only differences count. Shift each "
             "row so that its largest logit becomes 0, and use the shifted row for everything that follows.",
         ),
         Mistake(
-            "unshifted_sum",
-            _naive_sum,
-            "You use logsumexp, which is right, but it becomes infinite for large logits: exp comes before "
-            "log, and the exponential alone overflows.",
-            "logsumexp of [1000, 1000] is 1000 + log 2, without any large exponential. Which number can you "
-            "take out of the sum, before exp, and add again after log?",
+            "no_sum",
+            (
+                lambda labels, logits: logits.max(axis=-1) - _chosen(labels, logits),
+                lambda labels, logits: _chosen(labels, logits) - logits.max(axis=-1),
+            ),
+            "Your number is the distance between the largest logit and that of the right class. That is the "
+            "loss only where one class is far ahead of all others: what should two equal logits cost?",
+            "The logits [0, 0] must cost log 2, and [0, 0, 0] log 3, although no class is ahead. Which term "
+            "of the loss knows of all the classes, and do you still have it after the shift?",
         ),
         Mistake(
             "log_of_softmax",
@@ -218,11 +221,14 @@ _LOSS = Question(
             (
                 functools.partial(_sum_loss, shift=np.max),
                 functools.partial(_log_loss, shift=np.max),
+                functools.partial(_sum_loss, shift=lambda x: x.max(axis=0)),
+                functools.partial(_log_loss, shift=lambda x: x.max(axis=0)),
             ),
-            "A row of logits around -1000 comes out wrong if another row has some around 1000. Which number "
-            "do you take off that row?",
-            "The largest logit of the whole array is far above a row of small ones: all its exponentials "
-            "become 0. Each row needs a shift of its own.",
+            "A row of logits around -1000 comes out wrong if another row has some around 1000. What do you "
+            "take off that row, and along which axis was it found?",
+            "The largest logit of the whole array, or of a class over all rows, is far above a row of small "
+            "ones: all its exponentials become 0. Each row needs a shift of its own, one number for all its "
+            "classes.",
         ),
         Mistake(
             "one_axis_of_labels",
@@ -555,6 +561,8 @@ _ADAMW = Question(
             _adamw_with(
                 {"share": (0.999, 0.001, 0.9, 0.1)},
                 {"share": (0.1, 0.9, 0.001, 0.999)},
+                {"share": (0.1, 0.9, 0.999, 0.001)},
+                {"share": (0.9, 0.1, 0.001, 0.999)},
                 {"share": (0.9, 0.1, 0.9, 0.1)},
                 {"share": (0.9, 0.1, 0.99, 0.01)},
                 {"share": (0.9, 1.0, 0.999, 1.0)},
@@ -564,7 +572,7 @@ _ADAMW = Question(
                     "factor": lambda t: np.sqrt(1 - 0.9**t) / (1 - 0.999**t),
                 },
             ),
-            "Your means are no running means as in the formulas: how much of the old one stays, and how much "
+            "A running mean of yours is not as in the formulas: how much of the old one stays, and how much "
             "of the new comes in, for each of the two?",
             "From a mean of 0 and a gradient of 3, the first mean becomes 0.3 and the second 0.009. From "
             "means of 1 and a gradient of 0 they become 0.9 and 0.999. Try both.",
@@ -646,6 +654,7 @@ def _schedule(
     clip=True,
     rises=np.less,
     peaks=(1.0, 1.0),
+    ends=False,
 ):
     """A schedule with one of its parts replaced."""
     step = np.asarray(step)
@@ -655,7 +664,8 @@ def _schedule(
     rising, falling = (
         peak**power * value for power, value in zip(peaks, (rise(step, warmup), fall(share)), strict=True)
     )
-    return np.where(rises(step, warmup), rising, falling)
+    rates = np.where(rises(step, warmup), rising, falling)
+    return np.where(step >= total, 0.0, rates) if ends else rates
 
 
 def _scheduled(*options):
@@ -741,8 +751,13 @@ _SCHEDULE = Question(
         ),
         Mistake(
             "falls_too_slowly",
-            _scheduled({"progress": lambda step, warmup, total: (step - warmup) / total}),
-            "Your rate does not reach zero at total_steps; it gets there only warmup_steps later.",
+            _scheduled(
+                *(
+                    {"progress": lambda step, warmup, total: (step - warmup) / total, "ends": ends}
+                    for ends in (False, True)
+                )
+            ),
+            "Your cosine is not down at zero at total_steps; it would get there only warmup_steps later.",
             "The fall starts at the right step. How many steps are left for it, once the warm-up has had its "
             "own? Progress must be 1 at total_steps.",
         ),
@@ -754,6 +769,14 @@ _SCHEDULE = Question(
                 {"progress": lambda step, warmup, total: (step - warmup) / (total - warmup + 1)},
                 {"progress": lambda step, warmup, total: (step - warmup - 1) / (total - warmup)},
                 {"progress": lambda step, warmup, total: (step - warmup + 1) / (total - warmup + 1)},
+                {
+                    "progress": lambda step, warmup, total: (step - warmup) / (total - warmup + 1),
+                    "ends": True,
+                },
+                {
+                    "progress": lambda step, warmup, total: (step - warmup - 1) / (total - warmup),
+                    "ends": True,
+                },
             ),
             "Very close: your fall is off by one step at its beginning or its end.",
             "At step warmup_steps the progress is exactly 0, at step total_steps exactly 1. Put both into "
@@ -1259,6 +1282,12 @@ def _own_accuracy(labels, predictions, num_classes):
     return np.mean((labels == classes) == (predictions == classes))
 
 
+def _f1_with_negatives(labels, predictions, num_classes):
+    classes = np.arange(num_classes)[:, None]
+    alike = (labels == classes) == (predictions == classes)
+    return np.mean(_safe(2 * alike.sum(axis=1), (2 * alike + ~alike).sum(axis=1)))
+
+
 def _absent_as_one(hits, claimed, true):
     return np.where(claimed + true == 0, 1.0, _f1(hits, claimed, true))
 
@@ -1400,9 +1429,9 @@ _F1 = Question(
         ),
         Mistake(
             "true_negatives_counted",
-            _own_accuracy,
-            "You average, over the classes, the share of examples on which a class and the rest are told "
-            "apart. That counts the true negatives, which no F1 knows.",
+            (_own_accuracy, _f1_with_negatives),
+            "You count the true negatives among the hits of a class: examples that are not of it and for "
+            "which it is not predicted either. No F1 knows them.",
             "For a rare class nearly all examples are true negatives, so that number is high even if none of "
             "its examples is found. Count hits, false alarms and misses only.",
         ),
@@ -1459,6 +1488,16 @@ def _lora(scale, frozen=1.0):
 
 def _rate(a, alpha):
     return alpha / a.shape[-1]
+
+
+def _without_inputs(add):
+    """An update that never meets the inputs."""
+    return lambda inputs, kernel, a, b, alpha: inputs @ kernel + _rate(a, alpha) * add(a @ b)
+
+
+def _letters(inputs, kernel, a, b, alpha):
+    update = np.einsum("nw,wr,ru->nu", inputs, a, b)
+    return np.einsum("nw,wu->nu", inputs, kernel) + _rate(a, alpha) * update
 
 
 def _for_two_axes(inputs, kernel, a, b, alpha):
@@ -1543,6 +1582,22 @@ _LORA = Question(
             "the second.",
         ),
         Mistake(
+            "inputs_forgotten",
+            tuple(
+                map(
+                    _without_inputs,
+                    (
+                        lambda update: update,
+                        lambda update: update.sum(axis=0),
+                        lambda update: update.mean(axis=0),
+                    ),
+                )
+            ),
+            "Your update does not depend on the inputs. Which shape has a @ b, and which one the first term?",
+            "a @ b has the shape of the kernel, (width, units): it is a change of the weights, and acts on "
+            "an input as the kernel does. Does adding it up make an output of it?",
+        ),
+        Mistake(
             "kernel_alone",
             lambda inputs, kernel, a, b, alpha: inputs @ kernel,
             "Your output is that of the frozen layer: right while b is zero, as at the start.",
@@ -1585,7 +1640,7 @@ _LORA = Question(
         ),
         Mistake(
             "two_axes_only",
-            _for_two_axes,
+            (_for_two_axes, _letters),
             "Right for `inputs` of two axes, not for a single vector and for three axes.",
             "The width is the last axis, however many stand before it. @ takes care of all of them: nothing "
             "needs the number of rows, and no letters for axes.",
@@ -1907,11 +1962,11 @@ _HEAD = Question(
         Mistake(
             "one_class",
             _descent(functools.partial(_standard, least=0.0)),
-            "You predict one and the same class for all examples. Look at your logits: are they NaN, or have "
-            "they never left their starting values?",
-            "argmax of a row of NaN is 0, and so is argmax of a row of equal numbers. If it is NaN: does a "
-            "column exist whose standard deviation is 0? If not: is the loss below log(number of classes) "
-            "after training?",
+            "You predict one and the same class for all examples. Look at your logits: are they NaN, are "
+            "they equal, or is one class far ahead in every row?",
+            "NaN: does a column exist whose standard deviation is 0? Equal numbers: is the loss below "
+            "log(number of classes) after training? One class far ahead: print the largest number of each "
+            "column as it enters the head. Is one so large that nothing else counts?",
             recognise=lambda arguments, outputs: (
                 outputs[0].shape == (len(arguments[2]),) and np.unique(outputs[0]).size == 1
             ),

@@ -116,6 +116,16 @@ def _whole_batch(scores, candidates, rate=0.15):
     return candidates & (ranks < max(1, np.round(rate * candidates.sum())))
 
 
+def _mean_of_batch(scores, candidates, rate=0.15, rounded=np.round):
+    count = max(1, rounded(rate * candidates.sum(axis=-1).mean()))
+    return candidates & (_ranks(np.where(candidates, scores, np.inf)) < count)
+
+
+def _one_off(scores, candidates, rate=0.15, more=1):
+    count = _share(candidates, rate) + more
+    return candidates & (_ranks(np.where(candidates, scores, np.inf)) < count)
+
+
 def _below_quantile(scores, candidates, rate=0.15, included=True):
     found = np.zeros_like(candidates)
     for row, places, numbers in zip(found, candidates, scores, strict=True):
@@ -165,9 +175,10 @@ _CHOOSE = Question(
                     _chosen,
                     counted=lambda candidates: np.full_like(candidates, candidates.sum(), dtype=int)[:, :1],
                 ),
+                *_ways(_mean_of_batch, {}, {"rounded": np.floor}),
             ),
-            "A single row is right, several are not: you count the candidates of the whole batch. What does "
-            "a row have to do with its neighbours?",
+            "A single row is right, rows of different lengths are not: what you choose in a row depends on "
+            "the candidates of the whole batch. What does a row have to do with its neighbours?",
             "Each row gets the share of its own candidates, and ranks run within the row. Give the sum and "
             "the sorting an axis, and the sum keepdims=True.",
         ),
@@ -232,6 +243,14 @@ _CHOOSE = Question(
             "to 0.",
             "A text without a prediction is read in vain. After rounding, which function keeps a number "
             "from falling below 1?",
+        ),
+        Mistake(
+            "one_off",
+            _ways(_one_off, {}, {"more": -1}),
+            "Each row gets one token too many, or each one too few, whatever its share is. Look at your "
+            "comparison or your slice.",
+            "The lowest candidate has the rank 0, so two tokens have the ranks 0 and 1. Is it a `<` or a "
+            "`<=` that takes just these?",
         ),
         Mistake(
             "constant_rate",
@@ -379,6 +398,14 @@ _WORDS = Question(
             "finds none of its own. From which number do you count?",
             "A running sum over the beginnings of words is 1 at the first word, and the first score has "
             "the index 0.",
+        ),
+        Mistake(
+            "counted_too_soon",
+            _taken(lambda continues: np.cumsum(~continues, axis=1) - ~continues),
+            "Where a word begins you are right. The pieces that continue it take the score of the word after "
+            "it: at which piece does your count go on?",
+            "The number of the word goes up when the next word begins, not as soon as a first piece has its "
+            "score. Of [False, True, False] the words have the numbers 0, 0, 1.",
         ),
         Mistake(
             "pieces_counted",
@@ -551,6 +578,14 @@ _CORRUPT = Question(
     keeps_inputs=True,
     mistakes=(
         Mistake(
+            "nothing_replaced",
+            lambda token_ids, chosen, draws, random_ids, mask_id: token_ids,
+            "Your result is `token_ids` as it came. Into which array do you write, and is it the one that "
+            "you return?",
+            "`new[chosen][...] = mask_id` writes into a copy, which is gone after that line: one index must "
+            "say all, such as new[chosen & (...)]. What np.where makes has to be given a name, too.",
+        ),
+        Mistake(
             "all_masked",
             functools.partial(_replaced, masked=1.0),
             "All chosen tokens become [MASK]. Does a fine-tuned model ever see a [MASK]?",
@@ -659,6 +694,12 @@ def _masked_loss_calls(rng):
         [[[1000.0], [-1000.0], [100.0]], [[-600.0], [900.0], [-900.0]]], axis=1
     )
     apart = "places whose logits lie far apart"
+    # A plain logarithm of the softmax stays right there, one of a clipped probability does not.
+    behind = near(3, 4)
+    behind[:2] -= 2.0
+    places, labels = np.arange(3), rng.integers(4, size=3)
+    behind[places[:2], (labels[:2] + 1) % 4] = 0.0
+    behind[places[:2], labels[:2]] = -17.0 + rng.integers(-4, 5) / 4, -40.0
     return [
         (rng.integers(3, size=4), near(4, 3), np.array([1.0, 0.0, 1.0, 0.0])),
         (rng.integers(5, size=(2, 6)), near(2, 6, 5).astype("float32"), weights(5, 2, length=6)),
@@ -673,6 +714,7 @@ def _masked_loss_calls(rng):
             about=apart,
         ),
         (rng.integers(3, size=4), near(4, 3) + 1000, np.array([1.0, 1.0, 0.0, 1.0])),
+        Call((labels, behind, np.array([1.0, 1.0, 0.0])), about="labels far behind another token"),
     ]
 
 
@@ -705,6 +747,19 @@ def _loss(labels, logits, weights, mean=_weighted, change=lambda losses: losses,
 
 def _losses(*settings):
     return _ways(_loss, *settings)
+
+
+def _clips():
+    """Losses that are capped, by clipping a probability or by adding a little to it."""
+    eps = (float(np.finfo(dtype).eps) for dtype in ("float32", "float64"))
+    for least in (*(10.0**-exponent for exponent in range(5, 17)), *eps):
+        for cap in (np.add, np.maximum):
+            yield {"change": lambda losses, least=least, cap=cap: -np.log(cap(np.exp(-losses), least))}
+
+
+@_quiet
+def _weighted_logits(labels, logits, weights, mean=lambda losses, weights: losses.sum() / weights.sum()):
+    return mean(_entropies(labels, logits * weights[..., None]), weights)
 
 
 def _shifts(*shifts):
@@ -833,10 +888,25 @@ _LOSS = Question(
                 lambda logits: logits.max(),
                 lambda logits: logits.max(axis=0, keepdims=True),
             ),
-            "Small logits come out right. You take off a maximum before exp, but of too many logits: places "
-            "far below it end in log 0.",
+            "The maximum that you take off before exp is not that of each place alone: it is one over "
+            "several places, and those far below it end in log 0.",
             "One place may have logits around 1000 and another around -1000. exp(-2000) is 0, so each place "
             "needs a maximum of its own: along which axis, and with which shape?",
+        ),
+        Mistake(
+            "clipped",
+            _losses(*_clips()),
+            "Where the label is far behind another token, your loss is too small: a probability is clipped, "
+            "or a little is added to it, before the logarithm.",
+            "A label with a logit 17 below the largest must cost 17, one 40 below it 40. With the largest "
+            "logit taken off each place, is there still a 0 to be afraid of?",
+        ),
+        Mistake(
+            "logits_weighted",
+            _ways(_weighted_logits, {}, {"mean": lambda losses, weights: losses.mean()}),
+            "You multiply the logits by the weights. What does a place cost whose logits are all 0?",
+            "Equal logits are a guess among all tokens, and a guess among eight costs log 8. Which array "
+            "must be multiplied by the weights, so that such a place adds nothing to the sum?",
         ),
         Mistake(
             "softmax_over_places",
@@ -1278,9 +1348,9 @@ def _odd_to_first(first, second, room):
     return _kept(second, first, room)[::-1]
 
 
-def _at_once(first, second, room):
+def _at_once(first, second, room, least=0):
     more = max(0, first + second - room)
-    return (max(0, first - more), second) if first >= second else (first, max(0, second - more))
+    return (max(least, first - more), second) if first >= second else (first, max(least, second - more))
 
 
 def _in_turns(first, second, room):
@@ -1294,13 +1364,24 @@ def _in_turns(first, second, room):
     return first, second
 
 
-def _shorter_first(first, second, room):
+def _shorter_first(first, second, room, least=0, ties=True):
     while first + second > room:
-        if (first <= second and first) or not second:
+        if (first < second + ties and first > least) or second <= least:
             first -= 1
         else:
             second -= 1
     return first, second
+
+
+def _shorter_never_left(first, second, start_id, end_id, length, ties=True, least=0):
+    """Drops from the shorter text, until an empty one raises; `least` is how many the first has to have."""
+    first, second = list(first), list(second)
+    while len(first) + len(second) + 3 > length:
+        if len(first) < len(second) + ties and len(first) >= least:
+            first.pop(0)
+        else:
+            second.pop()
+    return _packed(first, second, start_id, end_id, length)
 
 
 def _cut_at_end(ids, segments, length):
@@ -1453,7 +1534,8 @@ _PACK = Question(
         ),
         Mistake(
             "all_at_once",
-            functools.partial(_packed, kept=_at_once),
+            # Without a bound, a slice [:n] with n below 0 leaves some of the text.
+            _ways(_packed, {"kept": _at_once}, {"kept": functools.partial(_at_once, least=-math.inf)}),
             "You compare the lengths once, and the longer text pays for everything. Soon it would be the "
             "shorter one.",
             "With room for 10 and texts of 6 and 8 tokens, four must go: two of the second, then one of "
@@ -1468,9 +1550,19 @@ _PACK = Question(
         ),
         Mistake(
             "shorter_loses",
-            functools.partial(_packed, kept=_shorter_first),
-            "You drop tokens of the shorter text, until nothing of it is left. Which way round is your "
-            "comparison?",
+            (
+                *(
+                    functools.partial(_packed, kept=functools.partial(_shorter_first, least=least, ties=ties))
+                    for least in (0, 1)
+                    for ties in (True, False)
+                ),
+                *_ways(
+                    _shorter_never_left,
+                    *({"ties": ties, "least": least} for ties in (True, False) for least in (0, 2)),
+                ),
+            ),
+            "You drop tokens of the shorter text, until nothing of it is left, or hardly anything. Which way "
+            "round is your comparison?",
             "The longer text loses a token, and the first one if both are equally long.",
         ),
         Mistake(

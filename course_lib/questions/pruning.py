@@ -77,6 +77,14 @@ def _quantile(compare, share=lambda sparsity: sparsity):
     return lambda weights, sparsity: compare(np.abs(weights), np.quantile(np.abs(weights), share(sparsity)))
 
 
+_COMPARISONS = (np.greater, np.greater_equal)
+
+
+def _above_share(scale, compare):
+    """A threshold that is the sparsity times something of the magnitudes."""
+    return lambda weights, sparsity: compare(np.abs(weights), sparsity * scale(np.abs(weights)))
+
+
 def _not_stable(weights, sparsity):
     return _drop(weights, np.argsort(np.abs(weights).ravel())[: _count(weights, sparsity)])
 
@@ -269,14 +277,16 @@ _MAGNITUDE = Question(
             "before you sort. np.argsort alone sorts along the last axis.",
         ),
         Mistake(
-            "per_cent",
+            "another_threshold",
             (
-                _quantile(np.greater, lambda sparsity: sparsity / 100),
-                _quantile(np.greater_equal, lambda sparsity: sparsity / 100),
+                *(_quantile(compare, lambda sparsity: sparsity / 100) for compare in _COMPARISONS),
+                *(_above_share(scale, compare) for scale in (np.max, np.mean) for compare in _COMPARISONS),
             ),
-            "Hardly any weight goes. np.percentile wants per cent, from 0 to 100, and a sparsity is a share.",
-            "Even with the right number a threshold would not give the exact count that is asked for: equal "
-            "magnitudes go or stay together. Choose places instead of values.",
+            "Your threshold is not the one that `sparsity` of the weights lie below: count the zeros. What "
+            "does the share mean to the function or the product that makes the threshold?",
+            "np.percentile wants per cent, from 0 to 100; and how many weights lie below half of the largest "
+            "magnitude, or of the mean, nobody knows. Even the right threshold could not tell equal "
+            "magnitudes apart: choose places instead of values.",
         ),
     ),
     hint="Work on the magnitudes in one row, and count first how many must go. Then think of a row in which "
@@ -353,6 +363,28 @@ def _each_alone(weights, sparsity):
     return tuple(_right_mask(each, sparsity) for each in weights)
 
 
+def _equal_numbers(count):
+    """Each array loses the same number of weights, made of that of all three together."""
+
+    def answer(weights, sparsity):
+        each = count(sparsity * sum(array.size for array in weights))
+        return tuple(_drop_first(np.abs(array), each) for array in weights)
+
+    return answer
+
+
+def _mean_threshold(threshold, compare):
+    def answer(weights, sparsity):
+        border = np.mean([threshold(np.sort(np.abs(each), axis=None), sparsity) for each in weights])
+        return tuple(compare(np.abs(each), border) for each in weights)
+
+    return answer
+
+
+def _at_count(more):
+    return lambda ordered, sparsity: ordered[min(max(_count(ordered, sparsity) + more, 0), ordered.size - 1)]
+
+
 def _from_the_last(weights, sparsity):
     return _together(_right_mask)(weights[::-1], sparsity)[::-1]
 
@@ -368,14 +400,24 @@ _GLOBAL = Question(
         pruning.magnitude_masks(dict(enumerate(weights)), sparsity, "global").values()
     ),
     returns=("array", "array", "array"),
+    names=("masks[0]", "masks[1]", "masks[2]"),
     mistakes=(
         Mistake(
             "each_its_share",
-            _each_alone,
-            "Each of your arrays loses the same share. Here the weights of all three compete with each "
-            "other.",
-            "Yours is the scope 'layer'. For 'global', put all magnitudes in one row before you choose, and "
-            "cut the chosen mask into three afterwards. An array of small weights then loses more.",
+            (
+                _each_alone,
+                _equal_numbers(lambda all_of_them: round(all_of_them / 3)),
+                _equal_numbers(lambda all_of_them: round(all_of_them) // 3),
+                _mean_threshold(_at_count(-1), np.greater),
+                _mean_threshold(_at_count(0), np.greater_equal),
+                _mean_threshold(np.quantile, np.greater),
+                _mean_threshold(np.quantile, np.greater_equal),
+            ),
+            "You settle something for each array on its own: how many of its weights go, or a threshold. "
+            "Here the weights of all three compete with each other.",
+            "Put all magnitudes in one row before you count or sort anything, and cut the chosen mask into "
+            "three afterwards. An array of small weights then loses more, perhaps all, and another hardly "
+            "any.",
         ),
         Mistake(
             "by_value",
@@ -772,6 +814,34 @@ def _half_of_each_row(kernel):
     return np.stack([_right_mask(row, 0.5) for row in kernel])
 
 
+def _axis_missing(first, second):
+    """Ranks by two sorts of which one, or both, run along the outputs."""
+
+    def answer(kernel):
+        groups = np.abs(kernel).reshape(-1, 4, kernel.shape[1])
+        order = np.argsort(groups, axis=first, kind="stable")
+        return (np.argsort(order, axis=second) >= 2).reshape(kernel.shape)
+
+    return answer
+
+
+def _places_along_the_outputs(kernel):
+    groups = np.abs(kernel).reshape(-1, 4, kernel.shape[1])
+    mask = np.zeros(groups.shape, dtype=bool)
+    np.put_along_axis(mask, np.argsort(groups, kind="stable")[:, 2:], True, axis=1)
+    return mask.reshape(kernel.shape)
+
+
+def _one_choice(score):
+    """The same rows of each group in all columns."""
+
+    def answer(kernel):
+        chosen = _two_largest(score(np.abs(kernel)).reshape(-1, 4)).reshape(-1, 1)
+        return np.repeat(chosen, kernel.shape[1], axis=1)
+
+    return answer
+
+
 _right_groups = _in_groups(_two_largest)
 
 _TWO_OF_FOUR = Question(
@@ -883,6 +953,32 @@ _TWO_OF_FOUR = Question(
             "the next; no group makes up for another.",
         ),
         Mistake(
+            "axis_missing",
+            (_axis_missing(-1, -1), _axis_missing(-1, 1), _axis_missing(1, -1), _places_along_the_outputs),
+            "Your groups are right, but a sort of yours puts outputs in order, not the four weights of a "
+            "group. Which axis does np.argsort take if it is told none?",
+            "In an array of shape (groups, 4, outputs) the four weights of a group lie along the middle "
+            "axis. Name it in each sort, and where you write the mask.",
+        ),
+        Mistake(
+            "one_choice_for_all",
+            tuple(
+                map(
+                    _one_choice,
+                    (
+                        lambda sizes: sizes.sum(axis=1),
+                        lambda sizes: np.square(sizes).sum(axis=1),
+                        lambda sizes: sizes.max(axis=1),
+                        lambda sizes: sizes[:, 0],
+                    ),
+                )
+            ),
+            "Your mask has the same rows in all columns. What does one output know of what another one "
+            "needs?",
+            "In each group of four, each column chooses its own two weights. A choice for whole rows removes "
+            "inputs, for all outputs at once: another kind of pruning.",
+        ),
+        Mistake(
             "scattered_groups",
             _columns_as_groups,
             "Right where a column is a single group. Else your groups are four rows that lie apart.",
@@ -967,6 +1063,17 @@ def _without_slice(first, last):
     return answer
 
 
+def _without_neighbour(more):
+    """Another head's columns; the last is taken for the one before the first."""
+
+    def answer(query, key, value, output, num_heads, head):
+        depth = query.shape[1] // num_heads
+        places = (head + more) % num_heads * depth + np.arange(depth)
+        return _without(query, key, value, output, places)
+
+    return answer
+
+
 def _from_right(change):
     """Something else made of the four arrays as they came and as they must be."""
 
@@ -1005,6 +1112,20 @@ def _deleted(axes):
 
 def _only_the_head(whole, _, own):
     return (*(array[:, own] for array in whole[:3]), whole[3][own])
+
+
+def _behind_first(_, right, own):
+    """What stands behind the head comes before the rest."""
+    return (*(np.roll(array, -own.start, 1) for array in right[:3]), np.roll(right[3], -own.start, 0))
+
+
+def _last_in_the_gap(whole, right, own):
+    """The last head moves to the place of the one that goes."""
+    depth, size = own.stop - own.start, whole[0].shape[1]
+    places = np.arange(size)
+    places[own] = places[size - depth :]
+    places = places[: size - depth]
+    return (*(array[:, places] for array in whole[:3]), whole[3][places])
 
 
 def _depth_from_width(query, key, value, output, num_heads, head):
@@ -1105,8 +1226,11 @@ _HEAD = Question(
             (
                 _without_slice(lambda h, d, n: (h - 1) * d, lambda h, d, n: h * d),
                 _without_slice(lambda h, d, n: (h + 1) * d, lambda h, d, n: (h + 2) * d),
+                _without_neighbour(-1),
+                _without_neighbour(1),
             ),
-            "You remove as many columns as a head has, neighbours, but those of the head before or after.",
+            "You remove a head, but not the one that was asked for: the one before or after it, or none "
+            "where there is no such head.",
             "Heads are counted from 0: head 0 owns the columns 0 to key_dim - 1. Where does head 1 begin?",
         ),
         Mistake(
@@ -1115,6 +1239,13 @@ _HEAD = Question(
             "You return the head that is to be removed. The others must stay.",
             "The result has the columns of all heads but one. Join what comes before the head's columns and "
             "what comes after, or delete its own.",
+        ),
+        Mistake(
+            "order_changed",
+            (_from_right(_behind_first), _from_right(_last_in_the_gap)),
+            "The right head is gone, but the others do not stand in their order any more.",
+            "What comes before the head stays in front, and what comes after it moves up: without head 1, "
+            "the heads 0, 2 and 3 follow each other, in all four arrays.",
         ),
         Mistake(
             "rows_of_the_projections",
@@ -1462,6 +1593,28 @@ def _values_reversed(kernel, rank):
     return left[:, :rank] * values[:rank][::-1], right[:rank]
 
 
+def _columns_scaled(kernel, rank):
+    left, values, right = np.linalg.svd(kernel)
+    scale = np.zeros(len(right))
+    scale[: len(values)] = values
+    return left[:, :rank], right[:rank] * scale
+
+
+def _rows_scaled(kernel, rank):
+    left, values, right = np.linalg.svd(kernel)
+    scale = np.zeros(len(left))
+    scale[: len(values)] = values
+    return scale[:, None] * left[:, :rank], right[:rank]
+
+
+def _one_value(value):
+    def answer(kernel, rank):
+        left, values, right = np.linalg.svd(kernel, full_matrices=False)
+        return left[:, :rank] * value(values[:rank]), right[:rank]
+
+    return answer
+
+
 _LOW_RANK = Question(
     id="pruning.low_rank",
     title="Two thin factors",
@@ -1572,6 +1725,22 @@ _LOW_RANK = Question(
             "You take a mean off the kernel before you factor it, as for principal components. Nothing adds "
             "it again.",
             "The matrix that is to be approximated is the kernel as it stands. Factor it without centring.",
+        ),
+        _mistaken(
+            "values_along_another_axis",
+            (_columns_scaled, _rows_scaled),
+            "The singular values scale the inputs or the outputs with you, not the pairs of vectors. Along "
+            "which axis of a factor are its vectors counted?",
+            "A row of numbers times a matrix scales its columns; to scale the rows, the numbers need a "
+            "second axis. The value at place i belongs to column i of the first factor, or to row i of the "
+            "second.",
+        ),
+        _mistaken(
+            "one_value_for_all",
+            tuple(map(_one_value, (np.max, np.sum, np.mean))),
+            "All your pairs of vectors have the same strength. How many singular values do you use?",
+            "Each pair has a value of its own, and they fall from the first on. A single number before the "
+            "product cannot tell the pairs apart.",
         ),
         _mistaken(
             "values_out_of_order",
