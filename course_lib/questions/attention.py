@@ -374,6 +374,15 @@ _ATTENTION = Question(
                 _weighted(weigh=_divided(_over(np.max, 0), _over(np.sum, 0))),
                 _weighted(weigh=_divided(np.max, np.sum)),
                 _weighted(weigh=_divided(_over(np.max, (-2, -1)), _over(np.sum, (-2, -1)))),
+                *(
+                    _weighted(
+                        hide=_if(lambda scores, mask, number=number: np.where(mask, scores, number)),
+                        weigh=_divided(_over(np.max, shift), _over(np.sum, -2)),
+                    )
+                    for number in (-np.inf, -1e9)
+                    for shift in (-2, -1)
+                    if (number, shift) != (-np.inf, -2)
+                ),
             ),
             "Your weights do not sum to 1 for each query. Over which axis does a query share out its "
             "attention?",
@@ -807,6 +816,7 @@ _JOIN = Question(
                 _join_matrices,
                 lambda x: x.transpose(1, 0, 2).reshape(x.shape[1], -1),
                 lambda x: _side_by_side(np.swapaxes(x, 0, 1)),
+                lambda x: _into(x, np.swapaxes(x, 0, 1)),
             ),
             "Without leading axes it is right. With them it is not: the first axis is then not that of the "
             "heads.",
@@ -1088,7 +1098,9 @@ def _right_through(w, dw):
     return w * (dw - (w * dw).sum(axis=-1, keepdims=True))
 
 
-def _backward(through=_right_through, powers=(0.5, 0.5), value_power=0.0, forward=0.5, parts=None):
+def _backward(
+    through=_right_through, powers=(0.5, 0.5), value_power=0.0, forward=0.5, parts=None, weigh=_softmax
+):
     """Gradients with a part replaced.
 
     Args:
@@ -1096,6 +1108,7 @@ def _backward(through=_right_through, powers=(0.5, 0.5), value_power=0.0, forwar
         powers: Of the depth, by which the gradients of query and key are divided.
         value_power: The same for the value.
         forward: The power of the depth by which the scores are divided.
+        weigh: The softmax.
         parts: Function of the gradient of the scores, weights, query, key and upstream that returns three
             products; None for the right ones.
     """
@@ -1103,7 +1116,7 @@ def _backward(through=_right_through, powers=(0.5, 0.5), value_power=0.0, forwar
 
     def answer(query, key, value, upstream):
         depth = query.shape[-1]
-        weights = _softmax(_scores(query, key, forward))
+        weights = weigh(_scores(query, key, forward))
         products = parts(through(weights, upstream @ value.T), weights, query, key, upstream)
         return tuple(
             each / depth**power for each, power in zip(products, (*powers, value_power), strict=True)
@@ -1161,11 +1174,20 @@ _GRADIENTS = Question(
             (
                 _backward(lambda w, dw: w * (dw - dw.sum(axis=-1, keepdims=True))),
                 _backward(lambda w, dw: w * (dw - dw.mean(axis=-1, keepdims=True))),
+                _backward(lambda w, dw: w * (dw - (w * dw).mean(axis=-1, keepdims=True))),
             ),
             "The gradient of the values is right. In the softmax's derivative you subtract something per "
             "row, but not the right thing: check that the gradients of a row's scores sum to 0.",
-            "Write out sum_i dW_i p_i (δ_ij - p_j). In the second term each dW_i still has a factor p_i: "
-            "those count more that have more weight.",
+            "Write out sum_i dW_i p_i (δ_ij - p_j). In the second term each dW_i still has a factor p_i, so "
+            "that those count more that have more weight, and it is a sum.",
+        ),
+        Mistake(
+            "factor_forgotten",
+            _backward(lambda w, dw: dw - (w * dw).sum(axis=-1, keepdims=True)),
+            "The gradient of the values is right. In the softmax's derivative you subtract the right sum, "
+            "but a factor is missing: check that the gradients of a row's scores sum to 0.",
+            "Of sum_i dW_i p_i (δ_ij - p_j) two terms are left, one of dW_j alone and one of the whole row. "
+            "Both have a factor in common that belongs to j; which one is it?",
         ),
         Mistake(
             "without_keepdims",
@@ -1216,12 +1238,22 @@ _GRADIENTS = Question(
             "and U alone.",
         ),
         Mistake(
-            "forward_unscaled",
-            (_backward(forward=0), _backward(powers=(0, 0), forward=0)),
+            "other_weights",
+            (
+                _backward(forward=0),
+                _backward(powers=(0, 0), forward=0),
+                _backward(weigh=_divided(_over(np.max, 0), _over(np.sum, 0))),
+                _backward(weigh=_divided(_over(np.max), _over(np.sum, 0))),
+                _backward(
+                    through=lambda w, dw: w * (dw - (w * dw).sum(axis=0, keepdims=True)),
+                    weigh=_divided(_over(np.max, 0), _over(np.sum, 0)),
+                ),
+                _backward(weigh=_divided(np.max, np.sum)),
+            ),
             "Even the gradient of the values is wrong, which needs nothing but the weights and `upstream`: "
             "your weights are not those of the way forward.",
-            "W = softmax(S) with S = QKᵀ / √d. Compare your weights with those that question 2 computes, for "
-            "the same query and key.",
+            "W = softmax(S), each row by itself, with S = QKᵀ / √d. Compare your weights with those that "
+            "question 2 computes, for the same query and key.",
         ),
         Mistake(
             "exchanged",

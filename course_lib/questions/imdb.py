@@ -33,6 +33,7 @@ def _clean_calls(rng):
             about="white space of several kinds",
         ),
         Call((f"I <heart this {a} film.<br/>So {b}.",), about="a < that opens no tag"),
+        Call((f"If a < {b} and c > {d}, or </ {b}> is.",), about="a blank behind <"),
         Call((f"So {b}, <a href='x.html'\n class='y'>so {c}</a>.",), about="a line feed inside a tag"),
         Call(("",), about="an empty text"),
         Call((f'<P>{a} > {b}</P>\n<p>10 < {int(rng.integers(11, 99))} "{c}"</p>',), about="tags in capitals"),
@@ -61,11 +62,20 @@ def _squeezed(squeeze):
     return lambda text: squeeze(html.unescape(re.sub(_TAG, " ", text)))
 
 
-def _listed(text, first="&amp;", last=None):
+def _listed(text, first="&amp;", last=None, known=tuple(_LISTED)):
     text = text.replace(first, "&") if first else text
-    for entity, character in _LISTED.items():
-        text = text.replace(entity, character)
+    for entity in known:
+        text = text.replace(entity, _LISTED[entity])
     return text.replace(last, "&") if last else text
+
+
+def _by_lists(*lists):
+    """Cleanings that know so many entities, and &amp; as the first or the last."""
+    return tuple(
+        functools.partial(_cleaned, decode=functools.partial(_listed, known=known, **ends))
+        for known in lists
+        for ends in ({}, {"first": None, "last": "&amp;"})
+    )
 
 
 _CLEAN = Question(
@@ -129,18 +139,37 @@ _CLEAN = Question(
             "says that a character may be there or not?",
         ),
         Mistake(
-            "only_line_breaks",
-            (*_by_tag(r"<br\s*/?>", r"<br ?/>"), functools.partial(_cleaned, tag="<br />")),
-            "Of the tags you remove line breaks, or one way to write them. The others, such as <i> and "
-            "<a href='...'>, are still there.",
-            "Do not list names: a tag begins with < or </ and a letter, and ends with the next >.",
+            "some_tags",
+            (
+                *_by_tag(r"<br\s*/?>", r"<br ?/>"),
+                functools.partial(_cleaned, tag="<br />"),
+                *_by_tag(r"</?[a-zA-Z]+\s*/?>", r"</?[a-zA-Z]+/?>", r"</?[a-zA-Z]+>"),
+            ),
+            "Some tags are still there, such as <a href='x.html'>. Does your pattern list names, or what "
+            "may stand behind a name?",
+            "A tag begins with < or </ and a letter, and ends with the next >. Between them anything may "
+            "stand but < and >: say what must not stand inside a tag instead of what may.",
         ),
         Mistake(
-            "attributes",
-            _by_tag(r"</?[a-zA-Z]+\s*/?>", r"</?[a-zA-Z]+/?>", r"</?[a-zA-Z]+>"),
-            "Tags that hold more than a name are still there, such as <a href='x.html'>.",
-            "After the first letter anything may follow up to the >, but neither < nor >. Say what must not "
-            "stand inside a tag instead of what may.",
+            "two_characters",
+            _by_tag(r"</?[a-zA-Z][^<>]+>", r"</?[a-zA-Z][^>]+>", r"</?[a-zA-Z].+?>"),
+            "Tags of a single letter, such as </i> and <P>, are still there or take text with them.",
+            "After the letter that opens a tag, anything may follow up to the >, or nothing. Which sign of a "
+            "regular expression says that something may be there any number of times, 0 included?",
+        ),
+        Mistake(
+            "blank_before_the_name",
+            _by_tag(
+                r"</?\s*[a-zA-Z][^<>]*>",
+                r"<\s*/?\s*[a-zA-Z][^<>]*>",
+                r"<\s*/?[a-zA-Z][^<>]*>",
+                r"<\s*/?\s*[a-zA-Z][^>]*>",
+                r"</?\s*[a-zA-Z][^>]*>",
+            ),
+            "Text is gone that is no tag: in “if a < b and c > d” the signs mean less and more. What do you "
+            "let stand between the < and the letter?",
+            "The letter follows *directly* after < or </. With a blank between them it is no tag, even if a "
+            "> comes later.",
         ),
         Mistake(
             "glued",
@@ -166,9 +195,12 @@ _CLEAN = Question(
         ),
         Mistake(
             "entities_listed",
-            (
-                functools.partial(_cleaned, decode=_listed),
-                functools.partial(_cleaned, decode=functools.partial(_listed, first=None, last="&amp;")),
+            _by_lists(
+                ("&lt;", "&gt;", "&quot;", "&#39;", "&nbsp;"),
+                ("&lt;", "&gt;", "&quot;", "&#39;"),
+                ("&lt;", "&gt;", "&quot;", "&nbsp;"),
+                ("&lt;", "&gt;", "&nbsp;"),
+                ("&lt;", "&gt;"),
             ),
             "You decode the entities that you thought of. Others are still written out, such as &eacute; and "
             "characters by their number, &#233; or &#xe9;.",
@@ -183,19 +215,11 @@ _CLEAN = Question(
             "out of decoding is not decoded again.",
         ),
         Mistake(
-            "spaces_first",
+            "white_space_left",
             (
                 lambda text: html.unescape(" ".join(re.sub(_TAG, " ", text).split())),
                 lambda text: html.unescape(re.sub(_TAG, " ", " ".join(text.split()))),
-            ),
-            "Some white space is still there that should be one blank: print repr() of your result. Which of "
-            "your steps can make new white space, and which step comes last?",
-            "A tag becomes a blank, and &nbsp; becomes a no-break space when it is decoded. So white space "
-            "can be put right only when tags and entities are done.",
-        ),
-        Mistake(
-            "only_blanks",
-            (
+                lambda text: html.unescape(re.sub(_TAG, " ", " ".join(text.split()))).strip(),
                 _squeezed(lambda text: re.sub(" +", " ", text).strip(" ")),
                 _squeezed(lambda text: re.sub(" +", " ", text).strip()),
                 _squeezed(lambda text: re.sub(r"[ \t\n]+", " ", text).strip(" ")),
@@ -203,10 +227,11 @@ _CLEAN = Question(
                 _squeezed(lambda text: text.strip()),
                 _squeezed(lambda text: " ".join(each for each in text.split(" ") if each)),
             ),
-            "Some white space is still there that should be one blank: print repr() of your result. White "
-            "space is more than the blank.",
-            "Your result for 'a\\n\\nb\\t c&nbsp;d' must be 'a b c d'. For split() without an argument, and "
-            "for \\s in a regular expression, all of these are white space.",
+            "Some white space is still there that should be one blank: print repr() of your result. What "
+            "counts as white space in your code, and which of your steps comes last?",
+            "A tag becomes a blank, and &nbsp; a no-break space, so white space can be put right only when "
+            "tags and entities are done. 'a\\n\\nb\\t c&nbsp;d' must become 'a b c d': split() without an "
+            "argument knows all of these.",
         ),
         Mistake(
             "not_stripped",
@@ -298,6 +323,18 @@ def _all_of_first(groups, first, second):
 def _all_to_larger(groups, first, second):
     low, high = sorted((groups[first], groups[second]))
     groups[groups == low] = high
+
+
+def _all_of_the_index(groups, first, second):
+    groups[groups == second] = groups[first]
+
+
+def _all_of_the_index_to_the_smaller(groups, first, second):
+    groups[groups == second] = min(groups[first], groups[second])
+
+
+def _all_of_second_to_the_index(groups, first, second):
+    groups[groups == groups[second]] = first
 
 
 def _direct(count, pairs):
@@ -444,6 +481,18 @@ _DUPLICATES = Question(
             "The groups are right, but not all are called by their smallest member.",
             "When two groups meet, compare their two numbers. Which one may stay, whichever of the texts "
             "stands first in the pair?",
+        ),
+        Mistake(
+            "index_for_number",
+            (
+                _by_pairs(_all_of_the_index),
+                _by_pairs(_all_of_the_index_to_the_smaller),
+                _by_pairs(_all_of_second_to_the_index),
+            ),
+            "After some pairs, a text's index and its group's number are two things. Which of the two do you "
+            "look for in your groups, and which one do you write there?",
+            "Go through 0-5, 2-4, 4-5 by hand: at the third pair 5 has the number 0, and 4 has 2. What must "
+            "be looked for are texts with one of these numbers; none has the number 5 any more.",
         ),
         Mistake(
             "renumbered",
@@ -725,10 +774,11 @@ _SPLIT = Question(
         Mistake(
             "labels_ignored",
             _first_groups,
-            "No group is torn and the size is right, but the labels are not in proportion. Does your choice "
-            "of groups look at the labels, at each of them by itself?",
+            "No group is torn and the size is right, but the labels are not in proportion. When you take a "
+            "group, what do you count: its examples, or those of each of its labels?",
             "Keep a count of what the test part still misses of each label, in the beginning share times "
-            "its total. What does a group have to fit into before you take it?",
+            "its total. A group with two labels takes from two counts: what must it fit into before you "
+            "take it?",
             _recognised(
                 lambda labels, groups, share, part: (
                     not len(_torn(part, groups))
@@ -881,6 +931,16 @@ def _in_python_floats(first, second):
     return _by_formula(float(np.mean(first == second)), float(_right_chance(*_frequencies(first, second))))
 
 
+def _joint_chance(first, second):
+    together = [np.mean((first == label) & (second == label)) for label in np.union1d(first, second)]
+    with np.errstate(all="ignore"):
+        return _by_formula(np.mean(first == second), np.sum(together))
+
+
+def _zero_without_rounding(first, second):
+    return math.nan if (first == second).all() else 0.0
+
+
 def _nan_for_one_habit(first, second):
     if any(len(np.unique(each)) == 1 for each in (first, second)):
         return math.nan
@@ -945,6 +1005,14 @@ _KAPPA = Question(
             "one.",
             "For each label the two frequencies that are multiplied come from different people: how often "
             "does the first give it, and how often the second?",
+        ),
+        Mistake(
+            "joint_chance",
+            (_joint_chance, _zero_without_rounding),
+            "Your kappa is 0, but for rounding, or not a number, whoever labels: as chance agreement you "
+            "count how often the two really agree.",
+            "How often both give a label to the same item is the observed agreement. By chance is what would "
+            "be if neither looked at the items: which two shares, each of one person, are multiplied?",
         ),
         Mistake(
             "counts_for_shares",
@@ -1012,6 +1080,7 @@ def _wordpiece_calls(rng):
     letters = "abcdefghijklmnoprstuvwy"
     vocabulary = ["[PAD]", "[UNK]", *letters, *("##" + letter for letter in letters)]
     vocabulary += [a, b, a[:2], "un", "##" + a, "##able", "##ab", "##ing", "##ly", "##" + c]
+    vocabulary += [a.capitalize(), b + c + "able"]
     vocabulary = [str(piece) for piece in rng.permutation(vocabulary)]
     # The longest start leaves a rest that cannot be split, though a shorter one would not.
     trap = ["re", "re" + c[0], "##" + c, "[UNK]", c]
@@ -1026,6 +1095,8 @@ def _wordpiece_calls(rng):
         Call((c, ["##" + c, a]), about="a start that is there with ## only"),
         Call((f"un{a}s", vocabulary), about="a single letter at the end"),
         Call((a[0], vocabulary), about="a word of one letter"),
+        Call((f"{a.capitalize()}ing", vocabulary), about="a capital"),
+        Call((f"{b}{c}ables", vocabulary), about="a long piece"),
     ]
 
 
@@ -1142,6 +1213,7 @@ _WORDPIECE = Question(
                 _split_with(inside=("", "##")),
                 _split_with(inside=("##", ""), at_start=("", "##")),
                 _split_with(at_start=("", "##")),
+                _split_with(at_start=("##", "")),
             ),
             "At some place you take a piece with ## where one without was asked for, or the other way round.",
             "At the start of the word only pieces without ## count, further inside only those with it. So at "
@@ -1206,6 +1278,26 @@ _WORDPIECE = Question(
             "was asked for if any part is unknown?",
             "BERT's rule is all or nothing: as soon as no piece fits at some place, the result for the "
             "whole word is the list ['[UNK]'].",
+        ),
+        Mistake(
+            "word_for_unknown",
+            (
+                lambda word, vocabulary: (
+                    [word] if _pieces(word, vocabulary) == ["[UNK]"] else _pieces(word, vocabulary)
+                ),
+                _split_with(unknown=lambda pieces: []),
+            ),
+            "Words that can be split come out right. For the others your list does not hold what was asked "
+            "for.",
+            "A word that cannot be split has no id, nor has an empty list. There is a piece in BERT's "
+            "vocabulary that stands for all such words.",
+        ),
+        Mistake(
+            "lower_case",
+            lambda word, vocabulary: _pieces(word.lower(), vocabulary),
+            "Words in small letters are right. What do you do to a word before you look it up?",
+            "Film and film are two pieces here. Whether a model tells them apart is decided before its words "
+            "are split; look the word up as it is given.",
         ),
         Mistake(
             "text_for_unknown",
@@ -1495,6 +1587,7 @@ _PAD = Question(
     reference=lambda sequences, pad_id=0: imdb.pad(sequences, pad_id=pad_id),
     returns=("array", "array"),
     names=("token_ids", "padding_mask"),
+    dtypes=("int", None),
     mistakes=(
         Mistake(
             "left",
@@ -1541,11 +1634,15 @@ _PAD = Question(
             "new rows and leave the sequences as they are.",
         ),
         Mistake(
-            "mask_of_numbers",
-            _masked(lambda ids, mask, pad_id: mask.astype(int)),
-            "All places are right, but a mask is of True and False, and yours holds the numbers 1 and 0. As "
-            "an index, these would name places instead of choosing them.",
-            "A comparison gives booleans by itself; np.zeros and np.ones take a `dtype`, and arrays have a "
+            "other_types",
+            (
+                _masked(lambda ids, mask, pad_id: mask.astype(int)),
+                lambda sequences, pad_id=0: tuple(each.astype(float) for each in _padded(sequences, pad_id)),
+            ),
+            "All numbers are right, and all places. What is not right is their type: ids are integers, and a "
+            "mask is of True and False.",
+            "As an index, 1 and 0 would name places instead of choosing them, and 1.0 is no row of a table. "
+            "np.full and np.zeros take a `dtype`, a comparison gives booleans by itself, and arrays have a "
             "method that converts them.",
         ),
         Mistake(

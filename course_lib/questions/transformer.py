@@ -279,10 +279,11 @@ def _segment_calls(rng):
     other[a + 3] = 0  # With this padding, 0 is a token like others.
     return [
         Call((row(12, a, b), 102), about="a single text or pair, without a batch"),
-        (batch([row(12, a, b), row(12, c), row(12, 0, a), row(12, 3, 0)]), 102),
+        Call((batch([row(12, a, b), row(12, c), row(12, 0, a), row(12, 3, 0)]), 102), about="several texts"),
         Call((row(a + b + 3, a, b)[None], 102, 0), about="no padding"),
         Call((row(9, c).astype("int32"), 102), about="a single text or pair, without a batch"),
-        Call((batch([other, row(13, b, start=0, end=2, pad=1)]), 2, 1), about="padding other than 0"),
+        Call((other[None], 2, 1), about="padding other than 0"),
+        Call((batch([row(10, b), row(10, 2, c), row(10, a + 1)]), 102), about="several texts"),
     ]
 
 
@@ -296,6 +297,15 @@ def _segments(token_ids, end_id, pad_id=0, own=0, most=9, period=9, padded=True,
 
 def _flat_count(ends):
     return np.cumsum(ends).reshape(ends.shape)
+
+
+def _on_into_the_next_row(token_ids, end_id, pad_id=0):
+    return _segments(token_ids.reshape(-1), end_id, pad_id, most=1).reshape(token_ids.shape)
+
+
+def _places_of_the_first_row(token_ids, end_id, pad_id=0):
+    ends = np.flatnonzero(np.atleast_2d(token_ids)[0] == end_id)
+    return np.where((np.arange(token_ids.shape[-1]) > ends[0]) & (token_ids != pad_id), 1, 0)
 
 
 def _row_by_row(token_ids, end_id, pad_id=0):
@@ -420,11 +430,21 @@ _SEGMENTS = Question(
             "through_the_batch",
             (
                 functools.partial(_segments, count=_flat_count),
+                functools.partial(_segments, count=_flat_count, most=1),
                 functools.partial(_segments, count=np.cumsum),
+                _on_into_the_next_row,
             ),
-            "A single row is right, several are not: your count of ends runs on from one row into the next.",
-            "np.cumsum without an axis makes one long row of the whole array. Each text begins again with 0: "
-            "along which axis must be counted?",
+            "A single row is right, several are not: what you know of one row's ends runs on into the next.",
+            "Each text begins again with 0. np.cumsum without an axis makes one long row of the whole array, "
+            "and a variable keeps what the row before left in it: where does each row begin anew in yours?",
+        ),
+        Mistake(
+            "first_rows_ends",
+            _places_of_the_first_row,
+            "A single row is right, several are not: you look for the end in one row and use its place in "
+            "all of them.",
+            "The texts of a batch have different lengths, so each row has its [SEP] at a place of its own. "
+            "Which comparison and which sum look at all rows at once?",
         ),
         Mistake(
             "needs_a_batch",
@@ -448,7 +468,10 @@ _SEGMENTS = Question(
         ),
         Mistake(
             "pad_is_zero",
-            lambda token_ids, end_id, pad_id=0: _segments(token_ids, end_id, 0),
+            (
+                lambda token_ids, end_id, pad_id=0: _segments(token_ids, end_id, 0),
+                lambda token_ids, end_id, pad_id=0: _segments(token_ids, end_id, 0, most=1),
+            ),
             "Right while padding is 0. One call pads with another number and has a 0 among its tokens.",
             "RoBERTa's padding is 1, and its 0 is a token. Which argument tells you what padding is?",
         ),
@@ -465,18 +488,19 @@ _SEGMENTS = Question(
 
 
 def _embed_calls(rng):
-    def call(batch, length, positions, vocabulary, width, dtype="float64", about=""):
+    def call(batch, length, positions, vocabulary, width, dtype="float64"):
         ids = rng.integers(vocabulary, size=(batch, length))
         segments = (np.arange(length) >= rng.integers(1, length, size=(batch, 1))).astype(int)
         tables = (rng.normal(size=(rows, width)) for rows in (vocabulary, positions, 2))
         norm = rng.uniform(0.5, 2.0, width), rng.normal(size=width)
+        about = "several texts" if batch > 1 else "a single text"
         return Call((ids, segments, *(array.astype(dtype) for array in (*tables, *norm))), about=about)
 
     return [
         call(2, 3, 5, 5, 4),
         call(3, 4, 9, 7, 6),
-        call(4, 4, 4, 4, 3, about="texts as long as the table of positions"),
-        call(1, 6, 12, 10, 5, "float32", about="a single text"),
+        call(4, 4, 4, 4, 3),
+        call(1, 6, 12, 10, 5, "float32"),
         call(2, 7, 8, 30, 8),
     ]
 
@@ -502,6 +526,26 @@ def _embed(
 
 def _combined(*ways):
     return tuple(functools.partial(_embed, combine=way) for way in ways)
+
+
+def _placed(*ways):
+    """Embeddings with other rows of the table of positions."""
+    return tuple(functools.partial(_embed, places=way) for way in ways)
+
+
+def _over_the_batch(ids):
+    return np.arange(ids.size).reshape(ids.shape)
+
+
+def _normed(*settings):
+    """Embeddings with another norm of their sum."""
+    return tuple(
+        functools.partial(
+            _embed,
+            combine=lambda parts, gamma, beta, each=each: _norm(sum(parts), gamma, beta, **each),
+        )
+        for each in settings
+    )
 
 
 def _scaled_tokens(ids, segments, tokens, *rest):
@@ -551,7 +595,11 @@ _EMBED = Question(
         ),
         Mistake(
             "positions_by_token",
-            functools.partial(_embed, places=lambda table, ids: table[ids]),
+            _placed(
+                lambda table, ids: table[ids],
+                lambda table, ids: table[ids % len(table)],
+                lambda table, ids: table[np.minimum(ids, len(table) - 1)],
+            ),
             "You look up the position vectors by token id. Does the position of a token depend on which "
             "word it is?",
             "The first token of every text gets row 0 of the position table, the second row 1, whatever "
@@ -574,13 +622,25 @@ _EMBED = Question(
         ),
         Mistake(
             "positions_from_one",
-            (
-                functools.partial(_embed, places=lambda table, ids: table[1 : ids.shape[1] + 1]),
-                functools.partial(_embed, places=lambda table, ids: table[np.arange(1, ids.shape[1] + 1)]),
+            _placed(
+                lambda table, ids: table[1 : ids.shape[1] + 1],
+                lambda table, ids: table[np.arange(1, ids.shape[1] + 1)],
+                lambda table, ids: table[np.arange(1, ids.shape[1] + 1) % len(table)],
             ),
-            "Each token gets the position vector of the place behind it; a text as long as the table even "
-            "runs out of rows. Which number has the first place?",
-            "Positions count from 0: the first token gets row 0, the last of n tokens row n - 1.",
+            "Each token gets the position vector of the place behind it. Which number has the first place?",
+            "Positions count from 0: the first token gets row 0, the last of n tokens row n - 1. A text may "
+            "be as long as the table, and has just enough rows then.",
+        ),
+        Mistake(
+            "positions_over_the_batch",
+            _placed(
+                lambda table, ids: table[_over_the_batch(ids)],
+                lambda table, ids: table[_over_the_batch(ids) % len(table)],
+                lambda table, ids: table[np.minimum(_over_the_batch(ids), len(table) - 1)],
+            ),
+            "A single text is right, several are not: your positions count on from one text into the next.",
+            "The first token of each text is at position 0, so all texts of a batch get the same rows of the "
+            "table. How many numbers does one text need, and which axis is its length?",
         ),
         Mistake(
             "last_positions",
@@ -621,6 +681,22 @@ _EMBED = Question(
             "Sum and norm are right. Gamma and beta are not both used.",
             "The norm of question 1 has a gain and a shift; the two that are meant here are the last "
             "arguments of `embed`.",
+        ),
+        Mistake(
+            "norm_over_more",
+            _normed({"axis": (1, 2)}, {"axis": 0}, {"axis": 1}, {"axis": None}),
+            "The sum is right. Your norm is not one for each token's vector: its means and deviations are "
+            "taken over other numbers, or over more of them.",
+            "Each vector of the result has the mean 0 and the deviation 1 before gamma and beta, whatever "
+            "other tokens and texts there are. Which axis of (batch, length, width) holds a vector?",
+        ),
+        Mistake(
+            "another_norm",
+            _normed({"power": 1.0}, {"ddof": 1}, {"epsilon": 1e-3}, {"epsilon": 1e-2}, {"power": 0.25}),
+            "The sum is right. Your norm is not quite that of question 1: look at what stands under the "
+            "fraction line.",
+            "There stands one root, over the variance of all components and epsilon, which is tiny here. If "
+            "your layer_norm of question 1 is right, call it.",
         ),
         Mistake(
             "scaled_tokens",
@@ -914,6 +990,16 @@ def _parts_with(**layers):
     return _part(layers=_dense_layers(**layers))
 
 
+def _normed_part(**without):
+    """The part with a norm that lacks gamma, beta or both."""
+
+    def answer(x, kernel_1, bias_1, kernel_2, bias_2, gamma, beta, norm_first):
+        gamma, beta = without.get("gamma", gamma), without.get("beta", beta)
+        return _part()(x, kernel_1, bias_1, kernel_2, bias_2, gamma, beta, norm_first)
+
+    return answer
+
+
 def _by_the_lesson(x, kernel_1, bias_1, kernel_2, bias_2, gamma, beta, norm_first):
     def norm(vectors):
         return np.asarray(transformer.layer_norm(vectors, gamma, beta))
@@ -1015,6 +1101,13 @@ _PART = Question(
             "dense layers see.",
         ),
         Mistake(
+            "gain_or_shift_missing",
+            (_normed_part(gamma=1.0, beta=0.0), _normed_part(gamma=1.0), _normed_part(beta=0.0)),
+            "Both orders are right but for the norm: gamma and beta are not both used in it.",
+            "After the division, the norm of question 1 multiplies by a gain and adds a shift. Those meant "
+            "here are arguments of the function.",
+        ),
+        Mistake(
             "exact_gelu",
             _parts_with(activation=_exact),
             "Order, residual and norm are right, and you are off by very little. Which of the two GELUs is "
@@ -1077,17 +1170,20 @@ NAMES = ("query", "key", "value", "attention_output", "intermediate_dense", "out
 
 
 def _move_scores(rng, x, mask, weights, heads):
-    """Makes scores of around -800 in every other head and 800 in the rest, and those of padding higher."""
+    """Makes scores of around -1400 in every other head and 800 in the rest.
+
+    Those of padding are higher by so much that -1000 does not hide them, be it put in their place or added.
+    """
     width = x.shape[-1]
     depth = width // heads
     low = np.arange(width) // depth % 2 == rng.integers(2)
     # A bias of the keys adds the same to all scores of a query, so that softmax stays as it is.
-    query, (kernel, _) = np.where(low, -2.0, 2.0) / depth**0.25, weights["key"]
-    weights["query"] = 1e-3 * weights["query"][0], query
+    query, (kernel, _) = np.where(low, -3.5, 2.0) / depth**0.25, weights["key"]
+    weights["query"] = 1e-4 * weights["query"][0], query
     weights["key"] = kernel, np.full(width, 400 / depth**0.25)
     first = np.flatnonzero(low)[:depth]
     rise = kernel[:, first] @ query[first] / math.sqrt(depth)
-    x[~mask] = 300 * rise / (rise @ rise)
+    x[~mask] = 1300 * rise / (rise @ rise)
 
 
 def _block_calls(rng):
@@ -1172,9 +1268,10 @@ def _block(
     hide=_right_hiding,
     softmax=_softmax,
     after=lambda shares, mask: shares,
-    scale=lambda width, depth: math.sqrt(depth),
+    scale=lambda width, depth, heads: math.sqrt(depth),
     cut=_cut,
     join=_join,
+    sources=("query", "key", "value"),
     projected=True,
     no_bias=(),
     order=_residuals,
@@ -1183,8 +1280,14 @@ def _block(
     attended=lambda x, mask: x,
     finally_=lambda x, mask: x,
     activation=_bent,
+    late=lambda x: x,
+    norms=None,
 ):
-    """A post-norm block with one thing done otherwise."""
+    """A post-norm block with one thing done otherwise.
+
+    `sources` are the names of the layers that make queries, keys and values, or None for x itself; `norms`
+    are settings of `_norm`.
+    """
 
     def answer(x, padding_mask, weights, num_heads):
         number = heads or num_heads
@@ -1194,17 +1297,17 @@ def _block(
             return x @ kernel + (0 if name in no_bias else bias)
 
         def attend(x):
-            query, key, value = (cut(dense(x, name), number) for name in ("query", "key", "value"))
-            scores = query @ key.swapaxes(-1, -2) / scale(x.shape[-1], query.shape[-1])
+            query, key, value = (cut(dense(x, name) if name else x, number) for name in sources)
+            scores = query @ key.swapaxes(-1, -2) / scale(x.shape[-1], query.shape[-1], num_heads)
             shares = after(softmax(hide(scores, padding_mask)), padding_mask)
             joined = join(shares @ value)
             return attended(dense(joined, "attention_output") if projected else joined, padding_mask)
 
         def feed_forward(x):
-            return dense(activation(dense(x, "intermediate_dense")), "output_dense")
+            return late(dense(activation(dense(x, "intermediate_dense")), "output_dense"))
 
         def norm(name):
-            return lambda x: _norm(x, *weights[name])
+            return lambda x: _norm(x, *weights[name], **(norms or {}))
 
         x = before(x, padding_mask)
         return finally_(
@@ -1224,6 +1327,11 @@ def _orders(*orders):
 
 def _zeroed(x, mask):
     return x * mask[:, :, None]
+
+
+def _unnormed(scores, empty=0):
+    """Scores in place of weights, with a number for hidden ones; None leaves them."""
+    return scores if empty is None else np.where(np.isfinite(scores), scores, empty)
 
 
 def _block_by_the_lesson(x, padding_mask, weights, num_heads):
@@ -1283,9 +1391,11 @@ _BLOCK = Question(
                 {"hide": _hidden_by(-np.inf, np.s_[:, None, :])},
                 {"hide": _hidden_by(-1e9, np.s_[:, None, :])},
                 {"hide": _hidden_less(1e9, np.s_[:, None, :])},
+                {"hide": _hidden_by(-np.inf, np.s_[:1, None, None, :])},
+                {"hide": _hidden_by(-1e9, np.s_[:1, None, None, :])},
             ),
-            "Texts without padding are right. In the others the mask does not meet the keys of its own text: "
-            "which axes of the scores does it line up with?",
+            "Without padding you are right. With it, the mask does not meet the keys of its own text: which "
+            "axes of the scores does it line up with?",
             "The scores have the shape (batch, heads, queries, keys). The mask says which *keys* of which "
             "text may be seen, so its two axes must stand first and last, with axes of length 1 between.",
         ),
@@ -1304,26 +1414,32 @@ _BLOCK = Question(
             "finite_hiding",
             _blocks(
                 {"hide": lambda scores, mask: scores * mask[:, None, None, :]},
-                *({"hide": _hidden_by(number)} for number in (-1.0, -5.0, -10.0, -50.0)),
-                *({"hide": _hidden_less(number)} for number in (1.0, 10.0, 100.0)),
+                *({"hide": _hidden_by(number)} for number in (-1.0, -5.0, -10.0, -50.0, -100.0, -1000.0)),
+                *({"hide": _hidden_less(number)} for number in (1.0, 10.0, 100.0, 1000.0)),
             ),
             "Hidden keys still get weight, at the latest where all scores that may be seen are far below 0. "
             "Which number do you give to a hidden score?",
-            "exp(0) is 1, not 0; and a score of -50 is a high one beside scores of -800. Which number is "
-            "below all others, whatever they are?",
+            "exp(0) is 1, not 0; and -1000 is a high score beside those of -1400. Which number is below all "
+            "others, whatever they are?",
         ),
         Mistake(
-            "masked_after_softmax",
+            "weights_do_not_sum_to_one",
             _blocks(
                 {
                     "hide": lambda scores, mask: scores,
                     "after": lambda shares, mask: shares * mask[:, None, None, :],
-                }
+                },
+                {"softmax": functools.partial(_softmax, axis=-2)},
+                {"softmax": functools.partial(_softmax, axis=-2), "hide": _hidden_by(-1e9)},
+                {"softmax": _unnormed},
+                {"softmax": functools.partial(_unnormed, empty=None)},
+                {"softmax": functools.partial(_unnormed, empty=None), "hide": lambda scores, mask: scores},
+                {"softmax": functools.partial(_unnormed, empty=None), "hide": _hidden_by(-1e9)},
             ),
-            "Padding gets no weight, but it has had its part in the sum of softmax: the weights of the "
-            "tokens no longer sum to 1.",
-            "With one token and three places of padding the token must get the weight 1. Hide the scores "
-            "before softmax instead of the weights or values after it.",
+            "Your weights do not sum to 1 for each query over the keys that it may see, at least where there "
+            "is padding.",
+            "Print the sums of your weights along the last axis, that of the keys: all must be 1, while "
+            "padding has the weight 0. Is there a softmax, along that axis, and is the mask used before it?",
         ),
         Mistake(
             "padding_touched",
@@ -1361,10 +1477,11 @@ _BLOCK = Question(
         Mistake(
             "other_scale",
             _blocks(
-                {"scale": lambda width, depth: math.sqrt(width)},
-                {"scale": lambda width, depth: 1.0},
-                {"scale": lambda width, depth: depth},
-                {"scale": lambda width, depth: width},
+                {"scale": lambda width, depth, heads: math.sqrt(width)},
+                {"scale": lambda width, depth, heads: 1.0},
+                {"scale": lambda width, depth, heads: depth},
+                {"scale": lambda width, depth, heads: width},
+                {"scale": lambda width, depth, heads: math.sqrt(heads)},
             ),
             "Your attention is too even or too sharp: by what do you divide the dot products, if at all?",
             "A width of 768 in 12 heads gives vectors of 64 numbers, and their dot products are divided by "
@@ -1386,6 +1503,7 @@ _BLOCK = Question(
             "other_channels",
             _blocks(
                 {"heads": 1},
+                {"heads": 1, "scale": lambda width, depth, heads: math.sqrt(width / heads)},
                 {"cut": _cut_interleaved, "join": _join_interleaved},
                 {"cut": _cut_interleaved},
             ),
@@ -1395,11 +1513,23 @@ _BLOCK = Question(
             "and 4. Each head has a softmax of its own.",
         ),
         Mistake(
-            "no_output_projection",
-            _block(projected=False),
-            "You add the joined heads to x as they are. Which of the weights have you not used?",
-            "There are four projections: one each for queries, keys and values, and one that mixes the heads "
-            "after they are joined.",
+            "projections",
+            _blocks(
+                {"projected": False},
+                {"sources": ("query", "query", "value")},
+                {"sources": ("key", "key", "value")},
+                {"sources": ("key", "query", "value")},
+                {"sources": ("query", "key", "key")},
+                {"sources": ("query", "key", "query")},
+                {"sources": ("query", "value", "key")},
+                {"sources": ("query", "key", None)},
+                {"sources": (None, None, None)},
+            ),
+            "Attention has four dense layers. At least one of them is not used in your code, or not where it "
+            "should be.",
+            "Queries, keys and values each come from x by the layer of their name, the joined heads go "
+            'through "attention_output". Query i is multiplied with key j for row i and column j of the '
+            "scores. Go through your names one by one.",
         ),
         Mistake(
             "missing_bias",
@@ -1426,48 +1556,77 @@ _BLOCK = Question(
                 lambda x, attend, feed, norm, again: _residuals(x, attend, feed, again, again),
                 lambda x, attend, feed, norm, again: _residuals(x, attend, feed, lambda x: x, again),
                 lambda x, attend, feed, norm, again: _residuals(x, attend, feed, norm, lambda x: x),
+                lambda x, attend, feed, norm, again: _residuals(x, attend, feed, lambda x: x, lambda x: x),
                 lambda x, attend, feed, norm, again: (middle := x + attend(norm(x))) + feed(again(middle)),
                 lambda x, attend, feed, norm, again: (middle := x + norm(attend(x))) + again(feed(middle)),
+                lambda x, attend, feed, norm, again: again((middle := x + attend(norm(x))) + feed(middle)),
+                lambda x, attend, feed, norm, again: again((middle := x + norm(attend(x))) + feed(middle)),
+                lambda x, attend, feed, norm, again: (middle := norm(x + attend(x))) + feed(again(middle)),
+                lambda x, attend, feed, norm, again: (middle := norm(x + attend(x))) + again(feed(middle)),
             ),
             "Look at your two norms: which vectors does each get, and with whose gamma and beta?",
             'In post-norm "attention_norm" takes x + A(x), and "output_norm" takes h + F(h), which is the '
             "last thing that is done.",
         ),
         Mistake(
-            "no_first_residual",
+            "another_norm",
+            tuple(
+                _block(norms=each)
+                for each in (
+                    {"axis": (1, 2)},
+                    {"axis": 1},
+                    {"axis": 0},
+                    {"ddof": 1},
+                    {"power": 1.0},
+                )
+            ),
+            "Your two norms stand where they should, but they are not those of question 1: over which "
+            "numbers do they average, and what do they divide by?",
+            "Each vector is normalised by itself, by the mean of its own components and by the root of their "
+            "variance, over all of them. If your layer_norm of question 1 is right, call it.",
+        ),
+        Mistake(
+            "residuals",
             _orders(
                 lambda x, attend, feed, norm, again: again((middle := norm(attend(x))) + feed(middle)),
                 lambda x, attend, feed, norm, again: again(feed(norm(attend(x)))),
-            ),
-            "After attention you normalise only what it returns. What has become of the block's input?",
-            "A block has two residuals. The first adds x to the output of attention, before the norm; the "
-            "second does the same around the dense layers.",
-        ),
-        Mistake(
-            "second_residual",
-            _orders(
+                lambda x, attend, feed, norm, again: again((middle := attend(x)) + feed(middle)),
+                lambda x, attend, feed, norm, again: again(feed(attend(x))),
                 lambda x, attend, feed, norm, again: again(x + feed(norm(x + attend(x)))),
                 lambda x, attend, feed, norm, again: again(feed(norm(x + attend(x)))),
                 lambda x, attend, feed, norm, again: again((middle := x + attend(x)) + feed(norm(middle))),
+                lambda x, attend, feed, norm, again: again(norm(x + attend(x)) + feed(x)),
+                lambda x, attend, feed, norm, again: again(x + feed(norm(attend(x)))),
             ),
-            "The attention part is right. What do you add to the output of the dense layers: from where does "
-            "the second residual start?",
-            "A residual goes around one part, not around both. What the dense layers give is added to what "
-            "went into them, the normalised vectors.",
+            "A block has two residuals, each around one part. Where does each of yours begin and end, and "
+            "what goes into the part that it leads around?",
+            "What goes into a part is added to what comes out of it, and the sum is normalised. Into "
+            "attention goes x, into the dense layers what the first norm gave.",
         ),
         Mistake(
-            "softmax_over_queries",
-            _blocks(
-                {"softmax": functools.partial(_softmax, axis=-2)},
-                {"softmax": functools.partial(_softmax, axis=-2), "hide": _hidden_by(-1e9)},
+            "feed_forward",
+            (
+                *_blocks(
+                    {"activation": lambda x: x},
+                    {"activation": lambda x: np.maximum(x, 0)},
+                    {"activation": np.tanh},
+                    {"late": _bent},
+                    {"activation": lambda x: x, "late": _bent},
+                ),
+                *_orders(
+                    lambda x, attend, feed, norm, again: norm(x + attend(x)),
+                    lambda x, attend, feed, norm, again: again(norm(x + attend(x))),
+                    lambda x, attend, feed, norm, again: again(2 * norm(x + attend(x))),
+                ),
             ),
-            "Your weights sum to 1 down the columns of the scores, so that the queries share out each key.",
-            "Each *query* shares out a weight of 1 among the keys. In scores of shape (batch, heads, "
-            "queries, keys), which axis is that?",
+            "Attention and its norm are right, your h is, too. What is missing or wrong is F: compare it "
+            "with the formula of question 5, sign by sign.",
+            "F is a dense layer, GELU and another dense layer, in this order, with nothing after them. Are "
+            "all of them there, and is it GELU?",
         ),
     ),
-    hint="Make the first call right first: one head, no padding. Then several heads, then the mask. Keep an "
-    "eye on the shapes.",
+    hint="Look at each step by itself, with the inputs of a small call: queries, keys, values, and which "
+    "layer makes them; weights, whose rows sum to 1; the joined heads; h, normalised; the result.",
     more="Go from shape to shape: (batch, length, width) through a dense layer; cut to (batch, length, "
     "heads, depth) and swapped to (batch, heads, length, depth); scores (batch, heads, queries, keys), where "
     "the mask hides keys, then softmax; and back the same way. The rest is layer_norm and feed_forward_part.",
@@ -1479,10 +1638,22 @@ _BLOCK = Question(
 
 
 def _pool_calls(rng):
-    def call(counts, width, kind="int32", dtype="float64", left=False, length=4, at_padding=None, about=""):
+    def call(
+        counts,
+        width,
+        kind="int32",
+        dtype="float64",
+        left=False,
+        length=4,
+        at_padding=None,
+        zero=False,
+        about="",
+    ):
         mask = np.arange(length) < np.array(counts)[:, None]
         mask = mask[:, ::-1] if left else mask
         vectors = rng.normal(size=(len(counts), length, width)) + 1
+        if zero:
+            vectors[:, 0] = 0
         if at_padding is not None:
             vectors = np.where(mask[:, :, None], vectors, np.resize(at_padding, vectors.shape))
         return Call((vectors.astype(dtype), mask.astype(kind)), about=about)
@@ -1493,6 +1664,7 @@ def _pool_calls(rng):
         call(_shuffled(rng, 1, 3, 5), 2, dtype="float32", length=5),
         call(_shuffled(rng, 2, 3), 5, kind="bool", left=True, about="padding on the left"),
         call(_shuffled(rng, 3, 0, 2), 2, about="a text without tokens"),
+        call(_shuffled(rng, 4, 2), 3, zero=True, about="a token whose vector is 0"),
         call(
             _shuffled(rng, 3, 1),
             3,
@@ -1559,6 +1731,25 @@ def _by_tilde(sequence, padding_mask):
     return np.where(outside[:, :, None], 0, sequence).sum(axis=1) / np.maximum(
         padding_mask.sum(axis=1)[:, None], 1
     )
+
+
+def _without_zeros(whole):
+    """A mean over what is not 0, by components or by whole vectors."""
+
+    @_quiet
+    def answer(sequence, padding_mask):
+        kept = _selected(sequence, padding_mask.astype(bool))
+        counted = (kept != 0).any(axis=-1, keepdims=True) if whole else kept != 0
+        return kept.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+    return answer
+
+
+@_quiet
+def _without_nan(sequence, padding_mask, guarded=False):
+    known = ~np.isnan(sequence)
+    mean = np.where(known, sequence, 0).sum(axis=1) / known.sum(axis=1)
+    return np.where(padding_mask.astype(bool).any(axis=1)[:, None], mean, 0) if guarded else mean
 
 
 @_quiet
@@ -1655,20 +1846,39 @@ _POOL = Question(
             "The sum over nothing is 0. Take care that the number by which you divide is never less than 1.",
         ),
         Mistake(
-            "one_more",
-            _pools(count=lambda mask: mask.sum(axis=1)[:, None] + 1),
-            "Your vectors are too short, the more so the shorter the text is: you divide by one more than "
-            "there are tokens.",
-            "A text of one token must give that token's vector, yours gives half of it. To avoid 0/0, change "
+            "divided_by_more",
+            (
+                *_pools(count=lambda mask: mask.sum(axis=1)[:, None] + 1),
+                *_pools(count=lambda mask: mask.sum(axis=1)[:, None] + 1e-2, least=0.0),
+                *_pools(count=lambda mask: mask.sum(axis=1)[:, None] + 1e-3, least=0.0),
+            ),
+            "Your vectors are too short, the more so the shorter the text is: you divide by something more "
+            "than the number of tokens.",
+            "A text of one token must give that token's vector, and yours is shorter. To avoid 0/0, change "
             "the divisor only where it would be 0.",
         ),
         Mistake(
             "one_count_for_all",
-            _pools(count=lambda mask: mask.sum()),
-            "You divide every text by the number of tokens in the whole batch. Then a text's vector depends "
-            "on its neighbours.",
-            "padding_mask.sum() is a single number. Each text needs a count of its own: along which axis, "
-            "and in which shape, so that it divides (batch, width)?",
+            (*_pools(count=lambda mask: mask.sum()), *_pools(count=lambda mask: mask.sum(axis=1).max())),
+            "You divide all texts of a batch by the same number, so that a text's vector depends on its "
+            "neighbours.",
+            "padding_mask.sum() is a single number, and so is the largest of several. Each text needs a "
+            "count of its own: along which axis, and in which shape, so that it divides (batch, width)?",
+        ),
+        Mistake(
+            "zeros_not_counted",
+            (_without_zeros(whole=False), _without_zeros(whole=True)),
+            "Right until a token's vector is 0: you count what is not 0 instead of tokens.",
+            "[4, 4] and [0, 0] have the mean [2, 2]. How many tokens a text has, the mask says; the vectors "
+            "do not.",
+        ),
+        Mistake(
+            "only_nan_left_out",
+            (_without_nan, functools.partial(_without_nan, guarded=True)),
+            "You leave out what is NaN. But padding is what the mask says, and mostly it holds numbers like "
+            "others.",
+            "With the mask [1, 1, 0] the third vector must not count, be it NaN, infinite or [9, 9]. Where "
+            "do you use the mask?",
         ),
         Mistake(
             "maximum",
@@ -1836,6 +2046,30 @@ _PARAMETERS = Question(
             "from which tables do they come?",
             "There are three tables with rows of hidden_dim numbers: one row per token of the vocabulary, "
             "one per position, one per segment.",
+        ),
+        Mistake(
+            "sizes_ignored",
+            (
+                lambda v, n, d, inner, max_length=512, num_segments=2: _count(
+                    v, n, d, inner, 512, num_segments
+                ),
+                lambda v, n, d, inner, max_length=512, num_segments=2: _count(v, n, d, inner, max_length, 2),
+                lambda v, n, d, inner, max_length=512, num_segments=2: _count(v, n, d, inner),
+            ),
+            "BERT's own sizes are right, other ones are not: one of the last two arguments does not change "
+            "your count as it should.",
+            "Positions have `max_length` rows, segments `num_segments`. 512 and 2 are only what these are "
+            "unless somebody says otherwise.",
+        ),
+        Mistake(
+            "four_times_as_wide",
+            lambda v, n, d, inner, max_length=512, num_segments=2: _count(
+                v, n, d, 4 * d, max_length, num_segments
+            ),
+            "BERT's own sizes are right, other ones are not: you take the dense layers for four times as "
+            "wide as the vectors.",
+            "It is so in BERT, but not in every encoder. Which argument says how many numbers stand between "
+            "the two dense layers?",
         ),
         Mistake(
             "other_projections",
