@@ -161,7 +161,7 @@ _LOSS = Question(
             "unshifted",
             (_naive, _naive_sum),
             "Small logits come out right, around 1000 and -1000 the loss is NaN or infinite. What is "
-            "exp(1000) there, and what a sum of many exp(-1000)?",
+            "exp(1000) there, and what a sum of exp(-1000)?",
             "The logits [1000, 999] must cost what [1, 0] costs, because only differences count. Shift each "
             "row so that its largest logit becomes 0, and use the shifted row for everything that follows.",
         ),

@@ -247,7 +247,7 @@ _CHOOSE = Question(
         Mistake(
             "one_off",
             _ways(_one_off, {}, {"more": -1}),
-            "Each row gets one token too many, or each one too few, whatever its share is. Look at your "
+            "Your rows get one token too many, or one too few, whatever their share is. Look at your "
             "comparison or your slice.",
             "The lowest candidate has the rank 0, so two tokens have the ranks 0 and 1. Is it a `<` or a "
             "`<=` that takes just these?",

@@ -1229,9 +1229,9 @@ _HEAD = Question(
                 _without_neighbour(-1),
                 _without_neighbour(1),
             ),
-            "You remove a head, but not the one that was asked for: the one before or after it, or none "
-            "where there is no such head.",
-            "Heads are counted from 0: head 0 owns the columns 0 to key_dim - 1. Where does head 1 begin?",
+            "The head that was asked for is still there, and mostly a neighbour of it is gone. From which "
+            "number do you count the heads?",
+            "Head 0 owns the columns 0 to key_dim - 1. Where does head 1 begin?",
         ),
         Mistake(
             "only_the_head_kept",
