@@ -1,0 +1,5 @@
+"""What several questions of the lesson share."""
+
+from course_lib.questions import Lesson
+
+imdb = Lesson("imdb")
