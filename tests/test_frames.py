@@ -198,7 +198,7 @@ def test_a_process_that_never_sleeps_has_a_processor_or_waits_for_one():
         process.kill()
     (thread,) = waits
     assert thread == str(process.pid)
-    assert later - had + waited[thread] - waits[thread] == pytest.approx(elapsed, rel=0.15)
+    assert later - had + waited[thread] - waits[thread] == pytest.approx(elapsed, rel=0.3)
 
 
 def test_of_a_process_that_is_gone_nothing_is_known():
