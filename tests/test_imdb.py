@@ -124,7 +124,9 @@ def test_clean_reads_references_as_pythons_html_does(unlimited, text):
 @given(st.lists(anything, min_size=1, max_size=4), st.sampled_from(["head", "tail", "both"]))
 def test_what_reads_texts_takes_any(texts, how):
     encoded = imdb.encode(texts, toy_tokenizer(), 8, how)
-    assert encoded == imdb.encode([imdb.clean(text) for text in texts], toy_tokenizer(), 8, how)
+    # Escaped, because `encode` cleans again, and "&lt;b&gt;" is text that would then be a tag.
+    cleaned = [html.escape(imdb.clean(text), quote=False) for text in texts]
+    assert encoded == imdb.encode(cleaned, toy_tokenizer(), 8, how)
     dataset = imdb.batches(texts, [1] * len(texts), toy_tokenizer(), 4, 8, how, by_length=False)
     ((x, y),) = dataset.as_numpy_iterator()
     assert [

@@ -72,27 +72,36 @@ def test_each_mistake_fails_with_its_own_hint(question, seed):
             assert found.message
 
 
-def test_what_is_kept_is_what_comes_out(question, monkeypatch):
+def test_what_is_kept_is_what_comes_out(question):
     known = kept._load(question, kept.draw(question))
     assert known is not None, "run `make exercises`"
-    made = judge.expected(question, kept.draw(question))
-    for one, other in (
-        (known.outputs, made.outputs),
-        *(
-            (a.outputs, b.outputs)
-            for (_, first), (_, second) in zip(known.mistakes, made.mistakes, strict=True)
-            for a, b in zip(first, second, strict=True)
-        ),
-    ):
-        for a, b in zip(one, other, strict=True):
-            assert type(a) is type(b)
-            if isinstance(a, judge.Raised):
-                assert a.kind == b.kind, "run `make exercises`"
-            else:
-                assert len(a) == len(b)
-                assert all(map(kept._alike, a, b)), "run `make exercises`"
-    shows = [[variant.shows for variant in variants] for _, variants in known.mistakes]
-    assert shows == [[variant.shows for variant in variants] for _, variants in made.mistakes]
+    made = expectation(question, kept.SEED)
+    assert judge.verdict(question, made, known.outputs).status == "right", "run `make exercises`"
+    if not kept.made_here(question.id.partition(".")[0]):
+        return  # Unstable sorts, for one, give other orders on other processors.
+    pairs = [
+        (a, b)
+        for (_, first), (_, second) in zip(known.mistakes, made.mistakes, strict=True)
+        for a, b in zip(first, second, strict=True)
+    ]
+    assert [a.shows for a, _ in pairs] == [b.shows for _, b in pairs]
+    for a, b in ((a, b) for one, other in pairs for a, b in zip(one.outputs, other.outputs, strict=True)):
+        assert type(a) is type(b)
+        if isinstance(a, judge.Raised):
+            assert a.kind == b.kind, "run `make exercises`"
+        else:
+            assert len(a) == len(b)
+            assert all(map(kept._alike, a, b)), "run `make exercises`"
+
+
+def test_the_last_digits_of_inputs_do_not_count():
+    matrix = np.random.default_rng(0).normal(size=(30, 30))
+    other = np.nextafter(matrix, 0)
+    assert kept._digest((matrix, 3)) == kept._digest((other, 3))
+    assert kept._digest((matrix, 3)) != kept._digest((matrix + 1e-3, 3))
+    assert kept._digest((matrix, 3)) != kept._digest((matrix, 4))
+    holes = np.array([np.nan, np.inf, -np.inf, 0.0])
+    assert len({kept._digest((np.roll(holes, i),)) for i in range(4)}) == 4
 
 
 def test_a_damaged_or_old_file_is_made_anew(monkeypatch, tmp_path):

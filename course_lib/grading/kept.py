@@ -21,6 +21,7 @@ from course_lib.grading import judge
 SEED = 0  # The same inputs at every check, so that a learner can work on one failing call.
 FOLDER = pathlib.Path(questions.__file__).parent / "kept"
 META = "meta"
+MACHINE = "machine"  # Where the outputs were made.
 UNREADABLE = (OSError, ValueError, KeyError, lzma.LZMAError, zipfile.BadZipFile)
 
 
@@ -78,7 +79,7 @@ def write(word, folder=FOLDER):
             packed = _example(question)
             arrays |= {f"{question.id}/example/0/{i}": a for i, a in enumerate(packed)}
             meta[question.id]["example"] = _digest(question.example)
-    arrays[META] = np.array(json.dumps(meta, sort_keys=True))
+    arrays[META] = np.array(json.dumps(meta | {MACHINE: machine()}, sort_keys=True))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # Its many small members are best compressed together.
     path = folder / f"{word}.npz.xz"
@@ -102,6 +103,11 @@ def _same(path, arrays):
     except UNREADABLE:
         return False
     return set(found) == set(arrays) and all(_alike(found[name], array) for name, array in arrays.items())
+
+
+def made_here(word):
+    """Whether a lesson's file was made on a machine like this one."""
+    return json.loads(str(_read(FOLDER / f"{word}.npz.xz")[META]))[MACHINE] == machine()
 
 
 def _alike(one, other):
@@ -165,13 +171,13 @@ def _arrays(path, _):
 
 
 def _digest(value):
-    """SHA-256 of nested arguments, by their values."""
+    """SHA-256 of nested arguments, by their values; of floats without the last digits."""
     digest = hashlib.sha256()
 
     def add(value):
         if isinstance(value, np.ndarray):
             digest.update(f"{value.dtype.str}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
+            digest.update(np.ascontiguousarray(_steps(value) if value.dtype.kind == "f" else value).tobytes())
         elif isinstance(value, (list, tuple)):
             digest.update(f"[{len(value)}".encode())
             for each in value:
@@ -183,3 +189,21 @@ def _digest(value):
 
     add(value)
     return digest.hexdigest()
+
+
+def _steps(array):
+    """Floats as whole steps of a millionth of the largest: builds of NumPy differ in what is below."""
+    finite = np.isfinite(array)
+    values = np.where(finite, array, 0.0).astype("float64")
+    _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+    steps = np.rint(np.ldexp(values, 20 - exponent)).astype("int64")
+    special = np.select([np.isnan(array), array == np.inf, array == -np.inf], [1, 2, 3], 0)
+    return np.stack([steps, special])
+
+
+def machine():
+    """What unstable sorts and linear algebra give here, in short: they differ between processors."""
+    rng = np.random.default_rng(0)
+    ties, matrix = rng.integers(5, size=1000), rng.normal(size=(20, 20))
+    parts = (np.argsort(ties), np.argpartition(ties, 500), np.linalg.qr(matrix)[0], np.exp(matrix))
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
