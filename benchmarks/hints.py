@@ -41,7 +41,7 @@ def examine(question, source):
     scope = {"np": np, "math": math, "__name__": "__main__"}
     exec(compile(source, f"<{question.id}>", "exec"), scope)
     function, expectation = scope[question.function], feedback.expected(question.id)
-    with np.errstate(all="ignore"), cells.as_graded(function):
+    with np.errstate(all="ignore"), cells.closed_to(function):
         outputs = judge.outcomes(function, expectation.calls, question.returns)
         verdict = judge.verdict(question, expectation, outputs)
         if verdict.status == "right":

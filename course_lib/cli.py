@@ -203,17 +203,17 @@ def watch(notebook: Notebook):
 def progress():
     """Show what is done: a bar for each lesson."""
     from course_lib import questions
-    from course_lib.grading import certificate, feedback
+    from course_lib.grading import feedback
 
     known = feedback.progress()
-    for word in certificate.lessons():
+    for word in questions.topics():
         asked = questions.topic(word)
         done = sum(known.get(question.id, {}).get("right", False) for question in asked)
         points = sum(q.points for q in asked if known.get(q.id, {}).get("right", False))
         bar = "█" * round(20 * done / len(asked))
         total = sum(question.points for question in asked)
         typer.echo(
-            f"{certificate.number(word):02d} {word:<16}{bar:░<20} {done} of {len(asked)} questions, "
+            f"{questions.number(word):02d} {word:<16}{bar:░<20} {done} of {len(asked)} questions, "
             f"{points} of {total} points"
         )
     typer.echo(f"(kept in {feedback.progress_file()})")

@@ -148,7 +148,7 @@ def test_in_the_notebook_the_course_and_input_cannot_be_used_for_the_time_of_a_c
     kept = builtins.input, builtins.__import__
     for function, words in ((f, "imdb"), (inside, "imdb"), (asks, "input")):
         stopped = pytest.raises((ImportError, RuntimeError), match=words)
-        with cells.as_graded(function), cells.no_input(), stopped:
+        with cells.closed_to(function), cells.no_input(), stopped:
             function("a")
     assert (builtins.input, builtins.__import__) == kept
     assert f("<b>a</b>") == inside("<b>a</b>") == "a"

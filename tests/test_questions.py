@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def expectation(question, seed):
 
 
 def outputs(question, function, calls):
-    return judge.outcomes(function, calls, question.returns)
+    with np.errstate(all="ignore"):
+        return judge.outcomes(function, calls, question.returns)
 
 
 @pytest.fixture(scope="module", params=QUESTIONS, ids=lambda question: question.id)
@@ -139,6 +141,18 @@ def test_smallest_singular_values_are_recognised_however_they_are_taken(answer):
     expected = expectation(asked, 0)
     found = judge.verdict(asked, expected, outputs(asked, answer, expected.calls))
     assert (found.status, found.mistake.name) == ("wrong", "least_values")
+
+
+def test_no_mistake_warns_in_the_learners_notebook(question):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        made = expectation(question, 0)
+    outcomes = [
+        outcome for _, variants in made.mistakes for variant in variants for outcome in variant.outputs
+    ]
+    assert not any(
+        isinstance(outcome, judge.Raised) and outcome.kind == "RuntimeWarning" for outcome in outcomes
+    )
 
 
 def test_inputs_come_from_the_seed(question):

@@ -263,11 +263,8 @@ def _same(one, other):
 
 
 @contextlib.contextmanager
-def as_graded(function):
-    """Lets a function run in the learner's own process as it runs where answers are judged.
-
-    Without `input`, and with what it has of the course replaced by what cannot be used.
-    """
+def closed_to(function):
+    """For the calls of a function in the learner's own process, closes the course to it."""
     scope = getattr(function, "__globals__", {})
     kept = {name: scope[name] for name in _reachable(function) if name in scope and of_course(scope[name])}
     load = builtins.__import__
@@ -277,14 +274,13 @@ def as_graded(function):
             raise ModuleNotFoundError(closed(name), name=name)
         return load(name, globals, *rest, **more)
 
-    with no_input():
-        scope.update({name: Closed(_full_name(value, name)) for name, value in kept.items()})
-        builtins.__import__ = guarded
-        try:
-            yield
-        finally:
-            builtins.__import__ = load
-            scope.update(kept)
+    scope.update({name: Closed(_full_name(value, name)) for name, value in kept.items()})
+    builtins.__import__ = guarded
+    try:
+        yield
+    finally:
+        builtins.__import__ = load
+        scope.update(kept)
 
 
 def of_course(value):

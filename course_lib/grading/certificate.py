@@ -14,23 +14,6 @@ import re
 from course_lib import questions, runtime
 from course_lib.grading import answers, feedback, identity, tables
 
-# The lessons, in their order; the place is the number.
-LESSONS = [
-    "welcome",
-    "attention",
-    "imdb",
-    "transformer",
-    "pretraining",
-    "fine_tuning",
-    "pruning",
-    "quantization",
-    "deployment",
-    "scaling",
-    "interpretability",
-    "privacy",
-    "frameworks",
-    "capstone",
-]
 NAME_CHARACTERS = 100
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -73,16 +56,6 @@ file and the folder of the grades.</p>
 """
 
 
-def number(lesson):
-    """A lesson's number; those that are not known come last."""
-    return LESSONS.index(lesson) if lesson in LESSONS else len(LESSONS)
-
-
-def lessons():
-    """The lessons that have questions, in their order."""
-    return sorted(questions.topics(), key=lambda word: (number(word), word))
-
-
 def digest(record):
     """The number of a record.
 
@@ -123,7 +96,7 @@ def write(path, name, notebooks=(), date=None):
         raise ValueError(f"A name of 1 to {NAME_CHARACTERS} characters is needed. Received: {name[:200]!r}")
     known = feedback.progress()
     open_ids = {word: [q.id for q in questions.topic(word) if not known.get(q.id, {}).get("right")]
-                for word in lessons()}  # fmt: skip
+                for word in questions.topics()}  # fmt: skip
     if missing := {word: ids for word, ids in open_ids.items() if ids}:
         shown = "; ".join(
             f"{word}: {', '.join(i.partition('.')[2] for i in ids)}" for word, ids in missing.items()
@@ -134,15 +107,15 @@ def write(path, name, notebooks=(), date=None):
     record = {
         "name": name,
         "date": (date or datetime.date.today()).isoformat(),
-        "passed": {q.id: digests.get(q.id) for word in lessons() for q in questions.topic(word)},
+        "passed": {q.id: digests.get(q.id) for word in questions.topics() for q in questions.topic(word)},
     }
     rows = []
-    for word in lessons():
+    for word in questions.topics():
         asked = questions.topic(word)
-        cells = [f"{number(word):02d}", word.replace("_", " "), len(asked), sum(q.points for q in asked)]
+        points = sum(question.points for question in asked)
         rows.append(
-            f"<tr><td>{cells[0]}</td><td>{cells[1]}</td>"
-            f'<td class="number">{cells[2]}</td><td class="number">{cells[3]}</td></tr>'
+            f"<tr><td>{questions.number(word):02d}</td><td>{word.replace('_', ' ')}</td>"
+            f'<td class="number">{len(asked)}</td><td class="number">{points}</td></tr>'
         )
     page = _PAGE.format(
         name=html.escape(name),

@@ -122,7 +122,7 @@ def examine(question, answer):
     expectation = expected(question.id)
     outputs, errors, printed = [], [], []
     for arguments in expectation.calls:
-        with contextlib.redirect_stdout(io.StringIO()) as stdout, cells.as_graded(answer):
+        with contextlib.redirect_stdout(io.StringIO()) as stdout, cells.closed_to(answer):
             outcome, error = judge.outcome(answer, arguments, question.returns)
         if type(error) is NotImplementedError:  # Libraries raise kinds of their own, which are no stubs.
             message = worker.unfinished(error, question.function)
@@ -274,7 +274,13 @@ def literal(value):
 
 
 def call_text(question, index, arguments):
-    """A call as a reader sees it: small arguments in full, arrays by shape and dtype; how to repeat it."""
+    """A call as a reader sees it, and how to repeat it."""
+    again = f'{question.function}(*calls("{question.id}")[{index}])'
+    return f"{again}, which has\n{arguments_text(question, arguments)}"
+
+
+def arguments_text(question, arguments):
+    """The arguments of a call, a line each: small ones in full, arrays by shape and dtype."""
     shown = []
     for name, value in zip(question.arguments, arguments, strict=False):
         if isinstance(value, np.ndarray):
@@ -284,8 +290,7 @@ def call_text(question, index, arguments):
         else:
             text = f"{name} = {value!r}"
         shown.append(text if len(text) <= 200 else text[:200] + " ...")
-    again = f'{question.function}(*calls("{question.id}")[{index}])'
-    return f"{again}, which has\n" + "\n".join(shown)
+    return "\n".join(shown)
 
 
 def own_lines(error):

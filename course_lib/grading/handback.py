@@ -3,9 +3,8 @@
 import html
 import re
 
-import numpy as np
-
 from course_lib import runtime
+from course_lib.grading import feedback
 
 _VARYING = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 CODE_CHARACTERS = 20_000  # A page holds no more of one answer.
@@ -135,18 +134,8 @@ def _question(row, number, mark):
 
 
 def call_text(question, arguments):
-    """A call as a reader sees it: the function, and each argument; large arrays by shape and dtype."""
-    lines = [question.signature]
-    for name, value in zip(question.arguments, arguments, strict=False):
-        if isinstance(value, np.ndarray):
-            text = f"{name}: {value.dtype} array of shape {value.shape}"
-            if value.size <= 12:
-                text += "\n" + np.array2string(value, precision=4, separator=", ")
-        else:
-            text = f"{name} = {value!r}"
-        text = _VARYING.sub("...", text)
-        lines.append(text if len(text) <= 300 else text[:300] + " ...")
-    return "\n".join(lines)
+    """A call as a student sees it: the function, and its arguments."""
+    return f"{question.signature}\n{_VARYING.sub('...', feedback.arguments_text(question, arguments))}"
 
 
 def _text(value):

@@ -12,8 +12,9 @@ import re
 import numpy as np
 
 from course_lib import plots, runtime
-from course_lib.grading import certificate, tables
+from course_lib.grading import tables
 from course_lib.grading.grade import STATUSES
+from course_lib.questions import number as lesson_number
 
 CODE_CHARACTERS = 5_000  # Of an example.
 # Neighbours differ in lightness and hatch, so that a grey print tells them apart.
@@ -127,7 +128,7 @@ def _sections(results):
         for mark in result["questions"]:
             questions.setdefault(mark["id"], []).append(mark)
     lessons = {name.partition(".")[0] for name in questions}
-    for lesson in sorted(lessons, key=lambda word: (certificate.number(word), word)):
+    for lesson in sorted(lessons, key=lambda word: (lesson_number(word), word)):
         yield from _of_lesson(lesson, questions, results, graded)
     yield "<h2>Submissions</h2>"
     yield _submissions(results)

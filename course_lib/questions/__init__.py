@@ -6,9 +6,28 @@ the rest.
 """
 
 import dataclasses
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
+
+# The place is the number.
+LESSONS = (
+    "welcome",
+    "attention",
+    "imdb",
+    "transformer",
+    "pretraining",
+    "fine_tuning",
+    "pruning",
+    "quantization",
+    "deployment",
+    "scaling",
+    "interpretability",
+    "privacy",
+    "frameworks",
+    "capstone",
+)
 
 
 class Call(tuple):
@@ -32,6 +51,7 @@ class Mistake:
     Attributes:
         name: In snake case, such as `"softmax_over_queries"`.
         answer: The wrong function, with the question's signature, or a tuple of several ways to write it.
+            Plain NumPy: where it runs, NumPy's warnings are off.
         hint: What is seen and what to think about, without the answer.
         more: The fuller hint at the second try with the same mistake.
         recognise: For questions with a `judge` only: a function of one call's arguments and packed outputs
@@ -49,6 +69,16 @@ class Mistake:
     def answers(self):
         """All ways to write it, as a tuple."""
         return self.answer if isinstance(self.answer, tuple) else (self.answer,)
+
+
+def of_each(make, *parts):
+    """Several ways to write a mistake: one that `make` makes of each part."""
+    return tuple(make(part) for part in parts)
+
+
+def with_each(function, *settings):
+    """Several ways to write a mistake: the function with each dict of settings."""
+    return tuple(functools.partial(function, **each) for each in settings)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # Examples hold arrays, which have no hash.
@@ -134,9 +164,15 @@ class Lesson:
         return getattr(importlib.import_module(self._name), name)
 
 
+def number(word):
+    """A lesson's number; those that are not known come last."""
+    return LESSONS.index(word) if word in LESSONS else len(LESSONS)
+
+
 def topics():
-    """The words of the lessons that have questions, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """The words of the lessons that have questions, in the lessons' order."""
+    found = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(found, key=lambda word: (number(word), word))
 
 
 def topic(word):

@@ -9,18 +9,6 @@ from course_lib.questions import Lesson
 attention = Lesson("attention")
 
 
-# Mistakes are plain NumPy, and quiet: a warning of theirs would appear in the learner's notebook.
-
-
-def _quiet(function):
-    @functools.wraps(function)
-    def quietly(*arguments, **parts):
-        with np.errstate(all="ignore"):
-            return function(*arguments, **parts)
-
-    return quietly
-
-
 def _over(reduce, axis=-1, keepdims=True):
     return functools.partial(reduce, axis=axis, keepdims=keepdims)
 
@@ -31,7 +19,6 @@ _MAX, _SUM = _over(np.max), _over(np.sum)
 def _divided(shift=_MAX, total=_SUM):
     """A softmax out of what is subtracted from the scores and what their exponentials are divided by."""
 
-    @_quiet
     def softmax(scores):
         exponentials = np.exp(scores - shift(scores))
         return exponentials / total(exponentials)

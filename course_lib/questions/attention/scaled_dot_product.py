@@ -9,7 +9,6 @@ from course_lib.questions.attention._shared import (
     _divided,
     _no_shift,
     _over,
-    _quiet,
     _scores,
     _softmax,
     attention,
@@ -51,7 +50,6 @@ def _hidden(scores, mask):
 def _weighted(power=0.5, hide=_hidden, weigh=_softmax):
     """Attention with a part replaced."""
 
-    @_quiet
     def answer(query, key, value, mask=None):
         return weigh(hide(_scores(query, key, power), mask)) @ value
 
@@ -61,7 +59,6 @@ def _weighted(power=0.5, hide=_hidden, weigh=_softmax):
 def _by_root_of(size):
     """Attention with the root of another size, a function of query, key and value."""
 
-    @_quiet
     def answer(query, key, value, mask=None):
         scores = query @ np.swapaxes(key, -1, -2) / math.sqrt(size(query, key, value))
         return _softmax(_hidden(scores, mask)) @ value
@@ -69,7 +66,6 @@ def _by_root_of(size):
     return answer
 
 
-@_quiet
 def _scaled_after(query, key, value, mask=None):
     return _softmax(_hidden(_scores(query, key, 0), mask)) / math.sqrt(query.shape[-1]) @ value
 
@@ -77,7 +73,6 @@ def _scaled_after(query, key, value, mask=None):
 def _multiplied_by(product):
     """Attention with another product of queries and keys."""
 
-    @_quiet
     def answer(query, key, value, mask=None):
         return _softmax(_hidden(product(query, key) / math.sqrt(query.shape[-1]), mask)) @ value
 
@@ -87,7 +82,6 @@ def _multiplied_by(product):
 def _after(change):
     """Attention that hides keys in the weights; `change` makes new ones from them and the mask."""
 
-    @_quiet
     def answer(query, key, value, mask=None):
         weights = _softmax(_scores(query, key))
         return (weights if mask is None else change(weights, mask)) @ value

@@ -3,7 +3,7 @@
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.attention._shared import _quiet, attention
+from course_lib.questions.attention._shared import attention
 
 
 def _positions_calls(rng):
@@ -16,7 +16,6 @@ def _positions_calls(rng):
     ]
 
 
-@_quiet
 def _waves(length, depth, exponent=None, even=np.sin, odd=np.cos, first=0, base=10000.0, divide=np.divide):
     """Positions with one of their parts replaced; `exponent` is a function of the channels and the depth."""
     channel = np.arange(depth)
@@ -93,7 +92,6 @@ def _by_position(length, depth):
 def _misread(angles):
     """Positions with other angles, a function of the position, the pair and the depth."""
 
-    @_quiet
     def answer(length, depth):
         channel = np.arange(depth)
         angle = angles(np.arange(length)[:, None], channel // 2, depth)

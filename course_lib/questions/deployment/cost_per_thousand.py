@@ -3,7 +3,7 @@
 import numpy as np
 
 from course_lib.questions import Mistake, Question
-from course_lib.questions.deployment._shared import _quiet, deployment
+from course_lib.questions.deployment._shared import deployment
 
 
 def _cost_calls(rng):
@@ -28,7 +28,6 @@ def _inverted(requests):
     return lambda *arguments: 1 / _cost(requests=requests)(*arguments)
 
 
-@_quiet
 def _idle(price, rate, utilisation):
     return 1000 * price / np.float64(3600 * rate * (1 - utilisation))
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each, _quiet, deployment
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.deployment._shared import deployment
 
 
 def _calibration_calls(rng):
@@ -60,7 +60,6 @@ def _error(
         empty: Whether bins without texts are kept.
     """
 
-    @_quiet
     def answer(probabilities, labels, bins):
         sure, hit = confidence(probabilities), right(probabilities, labels)
         bin_of = which(sure, bins).astype("int64")
@@ -123,7 +122,6 @@ def _of_equal_size(probabilities, labels, bins):
     return sum(len(part) * abs(sure[part].mean() - hit[part].mean()) for part in parts) / len(labels)
 
 
-@_quiet
 def _whole_accuracy(probabilities, labels, bins):
     accuracy = np.mean(probabilities.argmax(axis=1) == labels)
     return _error(gap=lambda sure, hit, index, bins: abs(sure.mean() - accuracy))(probabilities, labels, bins)
@@ -170,7 +168,7 @@ QUESTION = Question(
             (
                 _error(which=lambda confidence, bins: np.minimum(np.floor(confidence * bins), bins - 1)),
                 _error(which=lambda confidence, bins: np.floor(confidence * bins)),
-                *_each(_lost_at_1, True, False),
+                *of_each(_lost_at_1, True, False),
             ),
             "Right but for confidences that lie exactly on the border of a bin. Which bin do you put them "
             "into?",
@@ -274,7 +272,7 @@ QUESTION = Question(
         ),
         Mistake(
             "middle_of_the_bin",
-            _each(
+            of_each(
                 lambda distance: _error(
                     gap=lambda sure, hit, index, bins: distance((index + 0.5) / bins - hit.mean())
                 ),

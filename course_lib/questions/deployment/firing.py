@@ -3,7 +3,6 @@
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _quiet
 
 
 def _alert_calls(rng):
@@ -68,7 +67,6 @@ def _slices(test, first=lambda i, windows: i - windows + 1, beyond=1, from_the_s
         from_the_start: Whether the first windows are tested, too.
     """
 
-    @_quiet
     def answer(values, threshold, windows):
         return np.array(
             [

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each
+from course_lib.questions import Call, Mistake, Question, of_each
 
 
 def _fleet_calls(rng):
@@ -168,7 +167,7 @@ QUESTION = Question(
         Mistake(
             "not_interpolated",
             (
-                *_each(_of_all, "nearest", "lower", "higher", "midpoint"),
+                *of_each(_of_all, "nearest", "lower", "higher", "midpoint"),
                 _at_place(lambda n, q: n * q / 100),
                 _at_place(lambda n, q: np.ceil(n * q / 100) - 1),
                 _at_place_unguarded,

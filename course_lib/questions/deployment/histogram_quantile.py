@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each, _quiet, deployment
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.deployment._shared import deployment
 
 
 def _histogram_calls(rng):
@@ -84,7 +84,6 @@ def _estimate(
         up: By how many the bucket is too high.
     """
 
-    @_quiet
     def answer(q, bounds, counts):
         reached, requests = upto(counts), total(counts)
         if not requests:
@@ -131,7 +130,7 @@ QUESTION = Question(
         ),
         Mistake(
             "same_place_always",
-            _each(lambda share: _estimate(place=lambda *_: share), 0.0, 0.5),
+            of_each(lambda share: _estimate(place=lambda *_: share), 0.0, 0.5),
             "You find the right bucket and return always the same place in it, its lower end or its middle. "
             "How far into the bucket does the rank lie?",
             "If a bucket holds 10 requests and the rank is that of its eighth, eight tenths of the bucket's "
@@ -139,7 +138,7 @@ QUESTION = Question(
         ),
         Mistake(
             "share_of_another_number",
-            _each(
+            of_each(
                 lambda place: _estimate(place=place),
                 lambda rank, below, count, total, q: (rank - below) / total,
                 lambda rank, below, count, total, q: q,
@@ -185,7 +184,7 @@ QUESTION = Question(
         ),
         Mistake(
             "another_rank",
-            _each(
+            of_each(
                 lambda rank: _estimate(rank=rank),
                 *(_rounded_rank(finish) for finish in (np.ceil, np.floor, np.rint)),
                 lambda q, total: q * (total - 1),
@@ -227,7 +226,7 @@ QUESTION = Question(
         ),
         Mistake(
             "open_bucket_infinite",
-            _each(
+            of_each(
                 lambda beyond: _estimate(beyond=beyond),
                 lambda *_: np.inf,
                 lambda *_: np.nan,
@@ -261,7 +260,7 @@ QUESTION = Question(
         ),
         Mistake(
             "zero_for_nothing",
-            _each(
+            of_each(
                 lambda empty: _estimate(empty=empty),
                 lambda bounds: 0.0,
                 lambda bounds: bounds[0],

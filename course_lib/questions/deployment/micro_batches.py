@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each, deployment
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.deployment._shared import deployment
 
 
 def _batch_calls(rng):
@@ -181,7 +181,7 @@ QUESTION = Question(
         ),
         Mistake(
             "neighbours_only",
-            _each(_neighbours, True, False),
+            of_each(_neighbours, True, False),
             "Your groups are too small: only texts that came directly one after the other are together.",
             "`itertools.groupby`, or a comparison with the text before, starts a new run whenever the "
             "bucket changes. A text must find those of its bucket however many others came in between.",
@@ -201,7 +201,7 @@ QUESTION = Question(
         ),
         Mistake(
             "as_they_fill",
-            _each(_as_they_fill, True, False),
+            of_each(_as_they_fill, True, False),
             "Your groups are right, but they stand in the order in which they became full, and those that "
             "are not full at the end.",
             "In operation that would make sense. The task asks for all groups of the shortest bucket first, "

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each, _quiet, deployment
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.deployment._shared import deployment
 
 
 def _drift_calls(rng):
@@ -41,7 +41,6 @@ def _relative(e, a):
 def _index(shares=_shares, measure=_relative, combine=np.sum, actual_shares=None):
     """The index with one of its parts replaced."""
 
-    @_quiet
     def answer(expected, actual):
         return combine(measure(shares(expected), (actual_shares or shares)(actual)))
 
@@ -56,7 +55,6 @@ def _shares_where_empty(counts):
 def _unless_empty(shares):
     """The index over the bins that are empty on neither side."""
 
-    @_quiet
     def answer(expected, actual):
         full = (expected > 0) & (actual > 0)
         return np.sum(_relative(*shares(expected, actual, full)))
@@ -65,7 +63,6 @@ def _unless_empty(shares):
 
 
 def _one_total(which):
-    @_quiet
     def answer(expected, actual):
         e, a = expected + 0.5, actual + 0.5
         total = (e, a)[which].sum()
@@ -130,7 +127,7 @@ QUESTION = Question(
         ),
         Mistake(
             "one_sided",
-            _each(
+            of_each(
                 lambda measure: _index(measure=measure),
                 lambda e, a: a * np.log(a / e),
                 lambda e, a: e * np.log(e / a),
@@ -151,13 +148,13 @@ QUESTION = Question(
         ),
         Mistake(
             "another_logarithm",
-            _each(lambda log: _index(measure=lambda e, a: (a - e) * log(a / e)), np.log2, np.log10),
+            of_each(lambda log: _index(measure=lambda e, a: (a - e) * log(a / e)), np.log2, np.log10),
             "Your index is off by the same factor in every call. To which base is ln?",
             "`np.log` is the natural logarithm. Those to base 2 and 10 have names of their own.",
         ),
         Mistake(
             "no_logarithm",
-            _each(
+            of_each(
                 lambda measure: _index(measure=measure),
                 lambda e, a: (a - e) ** 2 / e,
                 lambda e, a: (a - e) * a / e,
@@ -189,7 +186,7 @@ QUESTION = Question(
         ),
         Mistake(
             "empty_bins_dropped",
-            _each(
+            of_each(
                 _unless_empty,
                 lambda e, a, full: (_plain(e)[full], _plain(a)[full]),
                 lambda e, a, full: (_shares(e)[full], _shares(a)[full]),
@@ -210,7 +207,7 @@ QUESTION = Question(
         ),
         Mistake(
             "old_total",
-            _each(lambda more: _index(lambda counts: (counts + 0.5) / (counts.sum() + more)), 0, 0.5, 1),
+            of_each(lambda more: _index(lambda counts: (counts + 0.5) / (counts.sum() + more)), 0, 0.5, 1),
             "Very near. You add half an observation to every bin and then divide. Do your shares add up to "
             "1?",
             "With five bins there are 2.5 observations more than before. Which total do you divide by?",
@@ -227,7 +224,7 @@ QUESTION = Question(
         ),
         Mistake(
             "one_total_for_both",
-            _each(_one_total, 0, 1),
+            of_each(_one_total, 0, 1),
             "Right where the two sides have the same number of observations. By which total do you divide "
             "each side?",
             "The shares of each side must add up to 1. Print both sums for a reference of 1,000 and a window "

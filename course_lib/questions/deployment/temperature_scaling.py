@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.deployment._shared import _each, _quiet, deployment
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.deployment._shared import deployment
 
 
 def _temperature_calls(rng):
@@ -83,14 +83,12 @@ def _temperature_scaling(logits, labels, temperatures):
 
 
 def _underflowing(scaled, axis=1):
-    with np.errstate(all="ignore"):
-        return np.log(np.exp(_log_softmax(scaled, axis)))
+    return np.log(np.exp(_log_softmax(scaled, axis)))
 
 
 def _overflowing(scaled, axis=1):
-    with np.errstate(all="ignore"):
-        powers = np.exp(scaled)
-        return np.log(powers / powers.sum(axis=axis, keepdims=True))
+    powers = np.exp(scaled)
+    return np.log(powers / powers.sum(axis=axis, keepdims=True))
 
 
 def _one_largest(scaled, axis=1):
@@ -116,7 +114,6 @@ def _scaling(
         axis: That of the softmax.
     """
 
-    @_quiet
     def answer(logits, labels, temperatures):
         found = [logs(scaled(logits, t), axis) for t in temperatures]
         best = int(choose([loss(each, labels) for each in found]))
@@ -188,7 +185,7 @@ QUESTION = Question(
         ),
         Mistake(
             "by_accuracy",
-            _each(
+            of_each(
                 lambda choose: _scaling(
                     loss=lambda logs, labels: -np.mean(_right(logs, labels)), choose=choose
                 ),

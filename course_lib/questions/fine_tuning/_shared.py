@@ -7,13 +7,6 @@ from course_lib.questions import Lesson
 fine_tuning = Lesson("fine_tuning")
 
 
-# Mistakes are plain NumPy, and quiet: a warning of theirs would appear in the learner's notebook.
-
-
-def _quiet(function):
-    return np.errstate(all="ignore")(function)
-
-
 def _softmax(logits, axis=-1, shift=None):
     """Softmax with another axis, or with another number taken off the logits."""
     shift = logits.max(axis=axis, keepdims=True) if shift is None else shift(logits)

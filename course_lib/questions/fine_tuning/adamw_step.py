@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.fine_tuning._shared import _quiet, fine_tuning
+from course_lib.questions.fine_tuning._shared import fine_tuning
 
 
 def _adamw_calls(rng):
@@ -29,7 +29,6 @@ def _adamw_calls(rng):
     ]
 
 
-@_quiet
 def _adamw(
     value,
     gradient,

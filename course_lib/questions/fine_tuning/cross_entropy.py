@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.fine_tuning._shared import _quiet, _softmax, fine_tuning
+from course_lib.questions.fine_tuning._shared import _softmax, fine_tuning
 
 
 def _loss_calls(rng):
@@ -34,13 +34,11 @@ def _chosen(labels, values):
     return np.take_along_axis(values, labels[..., None], axis=-1)[..., 0]
 
 
-@_quiet
 def _log_loss(labels, logits, change=lambda p: p, **options):
     """The loss by way of a probability."""
     return -np.log(change(_chosen(labels, _softmax(logits, **options))))
 
 
-@_quiet
 def _sum_loss(labels, logits, shift=lambda x: x.max(axis=-1, keepdims=True), axis=-1):
     """The loss by way of logsumexp."""
     shifted = logits - shift(logits)
@@ -82,25 +80,21 @@ def _by_two_indices(labels, logits):
     return np.log(np.exp(shifted).sum(axis=-1)) - shifted[np.arange(len(labels)), labels]
 
 
-@_quiet
 def _without_keepdims(labels, logits):
     shifted = logits - logits.max(axis=-1)
     return np.log(np.exp(shifted).sum(axis=-1)) - _chosen(labels, shifted)
 
 
-@_quiet
 def _softmax_without_keepdims(labels, logits):
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return -np.log(_chosen(labels, exponentials / exponentials.sum(axis=-1)))
 
 
-@_quiet
 def _exponentials_without_keepdims(labels, logits):
     exponentials = np.exp(logits - logits.max(axis=-1))
     return -np.log(_chosen(labels, exponentials / exponentials.sum(axis=-1)))
 
 
-@_quiet
 def _of_all_classes(labels, logits):
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted
@@ -115,14 +109,13 @@ def _least(logits):
 
 
 def _hidden(answer):
-    return _quiet(lambda labels, logits: np.nan_to_num(answer(labels, logits)))
+    return lambda labels, logits: np.nan_to_num(answer(labels, logits))
 
 
 def _axis_one(logits):
     return logits.max(axis=1, keepdims=True)
 
 
-@_quiet
 def _axis_one_with_keepdims(labels, logits):
     shifted = logits - _axis_one(logits)
     chosen = np.take_along_axis(shifted, labels[..., None], axis=-1)
@@ -248,8 +241,8 @@ QUESTION = Question(
             "every_class",
             (
                 _of_all_classes,
-                _quiet(lambda labels, logits: -np.log(_softmax(logits))),
-                _quiet(lambda labels, logits: -np.log(_softmax(logits, shift=lambda x: 0.0))),
+                (lambda labels, logits: -np.log(_softmax(logits))),
+                (lambda labels, logits: -np.log(_softmax(logits, shift=lambda x: 0.0))),
             ),
             "You return a loss for each class. Only that of the right class is asked for.",
             "For each label, one number is picked from the last axis: the one at the label's place. Where do "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.fine_tuning._shared import _quiet, fine_tuning
+from course_lib.questions.fine_tuning._shared import fine_tuning
 
 
 def _f1_calls(rng):
@@ -59,7 +59,6 @@ def _pairs_counted_once(labels, predictions, num_classes):
 def _by_class(score, finish=np.mean):
     """An answer from each class's hits, predictions and examples."""
 
-    @_quiet
     def answer(labels, predictions, num_classes):
         return finish(score(*_counts(labels, predictions, num_classes)))
 
@@ -105,7 +104,6 @@ def _weighted_f1(labels, predictions, num_classes):
 
 
 def _mean_where(there):
-    @_quiet
     def answer(labels, predictions, num_classes):
         counts = _counts(labels, predictions, num_classes)
         return _f1(*counts)[there(*counts)].mean()
@@ -114,7 +112,6 @@ def _mean_where(there):
 
 
 def _f1_of_means(shares):
-    @_quiet
     def answer(labels, predictions, num_classes):
         precision, recall = (share.mean() for share in shares(*_counts(labels, predictions, num_classes)))
         return 2 * precision * recall / (precision + recall)

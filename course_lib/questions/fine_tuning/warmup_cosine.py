@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.fine_tuning._shared import _quiet, fine_tuning
+from course_lib.questions.fine_tuning._shared import fine_tuning
 
 
 def _schedule_calls(rng):
@@ -29,7 +29,6 @@ def _cosine(progress):
     return 0.5 * (1.0 + np.cos(np.pi * progress))
 
 
-@_quiet
 def _schedule(
     step,
     peak,
@@ -71,13 +70,11 @@ def _by_math(step, peak, total_steps, warmup_steps):
     return peak * np.where(step < warmup_steps, rise, 0.5 + 0.5 * math.cos(math.pi * progress))
 
 
-@_quiet
 def _dividing_by_warmup(step, peak, total_steps, warmup_steps):
     rise = (step + 1) / warmup_steps
     return np.where(step < warmup_steps, peak * rise, _schedule(step, peak, total_steps, warmup_steps))
 
 
-@_quiet
 def _min_of_rise(step, peak, total_steps, warmup_steps):
     # The rise without a choice: 0 / 0 or a division by 0 where there is no warm-up.
     rise = np.minimum((np.asarray(step) + 1) / np.float64(warmup_steps), 1.0) if warmup_steps else np.nan

@@ -42,9 +42,8 @@ def _kappa_with(chance, formula=_by_formula):
     """Kappa with another idea of chance, a function of both annotators' frequencies, or another formula."""
 
     def kappa(first, second):
-        with np.errstate(all="ignore"):
-            expected = np.float64(chance(*_frequencies(first, second)))
-            return formula(np.mean(first == second), expected)
+        expected = np.float64(chance(*_frequencies(first, second)))
+        return formula(np.mean(first == second), expected)
 
     return kappa
 
@@ -57,9 +56,8 @@ def _counted_chance(over):
     """Kappa with chance from counts, divided by a function of the number of items."""
 
     def kappa(first, second):
-        with np.errstate(all="ignore"):
-            one, two = (len(first) * each for each in _frequencies(first, second))
-            return _by_formula(np.mean(first == second), one @ two / over(len(first)))
+        one, two = (len(first) * each for each in _frequencies(first, second))
+        return _by_formula(np.mean(first == second), one @ two / over(len(first)))
 
     return kappa
 
@@ -70,35 +68,30 @@ def _in_the_end(change):
 
 def _of_ones(first, second):
     one, two = first.mean(), second.mean()
-    with np.errstate(all="ignore"):
-        return _by_formula(np.mean(first == second), one * two + (1 - one) * (1 - two))
+    return _by_formula(np.mean(first == second), one * two + (1 - one) * (1 - two))
 
 
 def _of_zeros_and_ones(first, second):
     chance = sum(np.mean(first == label) * np.mean(second == label) for label in (0, 1))
-    with np.errstate(all="ignore"):
-        return _by_formula(np.mean(first == second), chance)
+    return _by_formula(np.mean(first == second), chance)
 
 
 def _of_counts(first, second):
     chance = (np.bincount(first) / len(first)) @ (np.bincount(second) / len(second))
-    with np.errstate(all="ignore"):
-        return _by_formula(np.mean(first == second), chance)
+    return _by_formula(np.mean(first == second), chance)
 
 
 def _of_counts_up_to_largest(first, second):
     size = max(first.max(), second.max()) + 1
     one, two = (np.bincount(each, minlength=size) / len(each) for each in (first, second))
-    with np.errstate(all="ignore"):
-        return _by_formula(np.mean(first == second), one @ two)
+    return _by_formula(np.mean(first == second), one @ two)
 
 
 def _of_table(first, second):
     table = np.zeros((len(np.union1d(first, second)),) * 2)
     for one, two in zip(first, second, strict=True):
         table[one, two] += 1 / len(first)
-    with np.errstate(all="ignore"):
-        return _by_formula(np.trace(table), table.sum(axis=0) @ table.sum(axis=1))
+    return _by_formula(np.trace(table), table.sum(axis=0) @ table.sum(axis=1))
 
 
 def _in_python_floats(first, second):
@@ -107,8 +100,7 @@ def _in_python_floats(first, second):
 
 def _joint_chance(first, second):
     together = [np.mean((first == label) & (second == label)) for label in np.union1d(first, second)]
-    with np.errstate(all="ignore"):
-        return _by_formula(np.mean(first == second), np.sum(together))
+    return _by_formula(np.mean(first == second), np.sum(together))
 
 
 def _zero_without_rounding(first, second):

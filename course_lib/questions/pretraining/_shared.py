@@ -1,16 +1,10 @@
 """What several questions of the lesson share."""
 
-import functools
 import math
 
 from course_lib.questions import Lesson
 
 pretraining = Lesson("pretraining")
-
-
-def _ways(function, *settings):
-    """One way to make a mistake per dict of settings, in a tuple."""
-    return tuple(functools.partial(function, **each) for each in settings)
 
 
 def _distinct(rng, *shape):

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.pretraining._shared import _ways, pretraining
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.pretraining._shared import pretraining
 
 
 def _shift_calls(rng):
@@ -69,14 +69,14 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "unshifted",
-            _ways(_shifted, {"said": _early}, {"said": _early, "weighed": _late}, {"read": _late}),
+            with_each(_shifted, {"said": _early}, {"said": _early, "weighed": _late}, {"read": _late}),
             "Your labels are the inputs: the model is asked for a token that it reads at the same place.",
             "A causal mask hides what is later, not the place itself. At place 0 the model reads token 0 "
             "and has to say token 1.",
         ),
         Mistake(
             "backwards",
-            _ways(
+            with_each(
                 _shifted, {"read": _late, "said": _early}, {"read": _late, "said": _early, "weighed": _late}
             ),
             "Your model reads each token and has to say the one before it, which a causal model has already "
@@ -100,7 +100,7 @@ QUESTION = Question(
         ),
         Mistake(
             "weights_inverted",
-            _ways(_shifted, {"weight": np.equal}, {"weight": np.equal, "weighed": _early}),
+            with_each(_shifted, {"weight": np.equal}, {"weight": np.equal, "weighed": _early}),
             "Inputs and labels are right. Your weights are 1 at padding and 0 at tokens.",
             "Where the label is `pad_id`, there is nothing to learn, so the weight is 0. Which comparison is "
             "true at tokens?",

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.pretraining._shared import _distinct, _ways, pretraining
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.pretraining._shared import _distinct, pretraining
 
 
 def _candidates(rng, counts, length):
@@ -123,7 +123,7 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "threshold",
-            _ways(_threshold, {}, {"at_least_one": True}),
+            with_each(_threshold, {}, {"at_least_one": True}),
             "You toss a coin for each token: on average the share is right, but some rows get too many and "
             "some too few. How many does each row have to get?",
             "Where all scores of a row lie below 0.15, you choose every candidate. First fix the number of "
@@ -131,7 +131,7 @@ QUESTION = Question(
         ),
         Mistake(
             "below_quantile",
-            _ways(_below_quantile, {}, {"included": False}),
+            with_each(_below_quantile, {}, {"included": False}),
             "You choose what lies below a quantile of the scores. That is near the number asked for, but in "
             "some rows one off.",
             "A quantile lies somewhere between two scores, by a rule of its own. Here the number is given: "
@@ -153,7 +153,7 @@ QUESTION = Question(
                     _chosen,
                     counted=lambda candidates: np.full_like(candidates, candidates.sum(), dtype=int)[:, :1],
                 ),
-                *_ways(_mean_of_batch, {}, {"rounded": np.floor}),
+                *with_each(_mean_of_batch, {}, {"rounded": np.floor}),
             ),
             "A single row is right, rows of different lengths are not: what you choose in a row depends on "
             "the candidates of the whole batch. What does a row have to do with its neighbours?",
@@ -162,7 +162,7 @@ QUESTION = Question(
         ),
         Mistake(
             "any_token",
-            _ways(_any_token, {}, {"hidden": 0.0}),
+            with_each(_any_token, {}, {"hidden": 0.0}),
             "The number per row is right, but some of what you choose is padding or a special token. What "
             "do the scores at these places do in your sorting?",
             "Nothing can be learned from guessing [PAD]. Before you sort, give the places where "
@@ -170,7 +170,7 @@ QUESTION = Question(
         ),
         Mistake(
             "masked_too_late",
-            _ways(_masked_too_late, {}, {"hidden": 0.0}),
+            with_each(_masked_too_late, {}, {"hidden": 0.0}),
             "You choose candidates only, but too few of them: padding and special tokens take part in your "
             "sorting and use up places.",
             "Removing them after the choice is too late. With which score do the places where `candidates` "
@@ -178,7 +178,7 @@ QUESTION = Question(
         ),
         Mistake(
             "one_argsort",
-            _ways(_one_argsort, {}, {"masked": False}),
+            with_each(_one_argsort, {}, {"masked": False}),
             "You compare what argsort returns with the number to choose. What does its first entry say: the "
             "rank of the first token, or the place of the lowest score?",
             "argsort lists places in the order of their scores. The rank of each token is the argsort of "
@@ -216,7 +216,7 @@ QUESTION = Question(
         ),
         Mistake(
             "no_minimum",
-            _ways(_chosen, {"least": 0}, {"least": 0, "rounded": np.floor}),
+            with_each(_chosen, {"least": 0}, {"least": 0, "rounded": np.floor}),
             "Short rows get nothing to predict: for 3 candidates the share is 0.45 tokens, which you round "
             "to 0.",
             "A text without a prediction is read in vain. After rounding, which function keeps a number "
@@ -224,7 +224,7 @@ QUESTION = Question(
         ),
         Mistake(
             "one_off",
-            _ways(_one_off, {}, {"more": -1}),
+            with_each(_one_off, {}, {"more": -1}),
             "Your rows get one token too many, or one too few, whatever their share is. Look at your "
             "comparison or your slice.",
             "The lowest candidate has the rank 0, so two tokens have the ranks 0 and 1. Is it a `<` or a "

@@ -5,15 +5,8 @@ import math
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.pretraining._shared import _ways, _weighted, pretraining
-
-# Mistakes are plain NumPy, and quiet: a warning of theirs would appear in the learner's notebook.
-
-
-def _quiet(function):
-    return np.errstate(all="ignore")(function)
-
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.pretraining._shared import _weighted, pretraining
 
 # The loss
 
@@ -56,7 +49,6 @@ def _masked_loss_calls(rng):
     ]
 
 
-@_quiet
 def _entropies(
     labels, logits, shift=lambda logits: logits.max(axis=-1, keepdims=True), axis=-1, by_softmax=False
 ):
@@ -73,14 +65,13 @@ def _entropies(
     )
 
 
-@_quiet
 def _loss(labels, logits, weights, mean=_weighted, change=lambda losses: losses, **kwargs):
     """The loss with another mean or other losses."""
     return mean(change(_entropies(labels, logits, **kwargs)), weights)
 
 
 def _losses(*settings):
-    return _ways(_loss, *settings)
+    return with_each(_loss, *settings)
 
 
 def _clips():
@@ -91,7 +82,6 @@ def _clips():
             yield {"change": lambda losses, least=least, cap=cap: -np.log(cap(np.exp(-losses), least))}
 
 
-@_quiet
 def _weighted_logits(labels, logits, weights, mean=lambda losses, weights: losses.sum() / weights.sum()):
     return mean(_entropies(labels, logits * weights[..., None]), weights)
 
@@ -104,7 +94,6 @@ def _mean_of_rows(losses, weights):
     return ((losses * weights).sum(axis=-1) / weights.sum(axis=-1)).mean()
 
 
-@_quiet
 def _log_softmax(logits):
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -237,7 +226,7 @@ QUESTION = Question(
         ),
         Mistake(
             "logits_weighted",
-            _ways(_weighted_logits, {}, {"mean": lambda losses, weights: losses.mean()}),
+            with_each(_weighted_logits, {}, {"mean": lambda losses, weights: losses.mean()}),
             "You multiply the logits by the weights. What does a place cost whose logits are all 0?",
             "Equal logits are a guess among all tokens, and a guess among eight costs log 8. Which array "
             "must be multiplied by the weights, so that such a place adds nothing to the sum?",

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.pretraining._shared import _ways, pretraining
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.pretraining._shared import pretraining
 
 
 def _pack_calls(rng):
@@ -161,7 +161,7 @@ QUESTION = Question(
         ),
         Mistake(
             "segments_of_specials",
-            _ways(
+            with_each(
                 _packed,
                 {"segments": lambda one, two: [0] * (one + 1) + [1] * (two + 2)},
                 {"segments": lambda one, two: [0] * (one + 2) + [1] * two + [0]},
@@ -176,7 +176,7 @@ QUESTION = Question(
         ),
         Mistake(
             "cut_at_end",
-            _ways(
+            with_each(
                 _packed,
                 {"kept": _everything, "finish": _cut_at_end},
                 {"kept": _everything, "finish": _end_kept},
@@ -211,7 +211,7 @@ QUESTION = Question(
         ),
         Mistake(
             "halves",
-            _ways(
+            with_each(
                 _packed,
                 *({"kept": kept} for kept in (_by_halves, _by_halves_of_each, _by_larger_halves)),
                 *(
@@ -234,7 +234,7 @@ QUESTION = Question(
         ),
         Mistake(
             "specials_forgotten",
-            _ways(_packed, {"specials": 0}, {"specials": 1}, {"specials": 2}),
+            with_each(_packed, {"specials": 0}, {"specials": 1}, {"specials": 2}),
             "Where texts are cut, your sequences are longer than `length`. What else has to fit in?",
             "The form has three special tokens, and they count. How many are left for the texts?",
         ),
@@ -247,7 +247,7 @@ QUESTION = Question(
         ),
         Mistake(
             "only_one_cut",
-            _ways(
+            with_each(
                 _packed,
                 {"kept": lambda first, second, room: (max(0, min(first, room - second)), second)},
                 {"kept": lambda first, second, room: (first, max(0, min(second, room - first)))},
@@ -259,7 +259,7 @@ QUESTION = Question(
         Mistake(
             "all_at_once",
             # Without a bound, a slice [:n] with n below 0 leaves some of the text.
-            _ways(_packed, {"kept": _at_once}, {"kept": functools.partial(_at_once, least=-math.inf)}),
+            with_each(_packed, {"kept": _at_once}, {"kept": functools.partial(_at_once, least=-math.inf)}),
             "You compare the lengths once, and the longer text pays for everything. Soon it would be the "
             "shorter one.",
             "With room for 10 and texts of 6 and 8 tokens, four must go: two of the second, then one of "
@@ -280,7 +280,7 @@ QUESTION = Question(
                     for least in (0, 1)
                     for ties in (True, False)
                 ),
-                *_ways(
+                *with_each(
                     _shorter_never_left,
                     *({"ties": ties, "least": least} for ties in (True, False) for least in (0, 2)),
                 ),

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.pretraining._shared import _ways, _weighted, pretraining
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.pretraining._shared import _weighted, pretraining
 
 
 def _perplexity_calls(rng):
@@ -74,7 +74,7 @@ QUESTION = Question(
         ),
         Mistake(
             "other_base",
-            _ways(_perplexity, {"power": np.exp2}, {"power": lambda mean: 10.0**mean}),
+            with_each(_perplexity, {"power": np.exp2}, {"power": lambda mean: 10.0**mean}),
             "The mean is right, but your power has another base than the losses, which are in nats. Which "
             "power undoes a natural logarithm?",
             "A loss of log 8 must give 8. 2 to the power of nats gives about 4.2, 10 to that power 120; "

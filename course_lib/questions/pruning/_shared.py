@@ -7,9 +7,6 @@ from course_lib.questions import Lesson
 pruning = Lesson("pruning")
 
 
-# Mistakes are plain NumPy, and quiet: a warning of theirs would appear in the learner's notebook.
-
-
 def _signs(rng, magnitudes):
     return rng.choice([-1.0, 1.0], size=np.shape(magnitudes)) * magnitudes
 

@@ -34,8 +34,7 @@ def _product(outputs):
     first, second = outputs
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[0]:
         return None
-    with np.errstate(all="ignore"):
-        return first.astype("float64") @ second.astype("float64")
+    return first.astype("float64") @ second.astype("float64")
 
 
 def _near(product, wanted, kernel):
@@ -49,8 +48,7 @@ def _judge_low_rank(arguments, outputs):
     product, best = _product(outputs), _product(_factors(kernel, rank))
     if _near(product, best, kernel):
         return None
-    with np.errstate(all="ignore"):
-        yours, least = (float(np.linalg.norm(kernel - each)) for each in (product, best))
+    yours, least = (float(np.linalg.norm(kernel - each)) for each in (product, best))
     return (
         f"The product of your factors is at a distance of {yours:.4g} from the kernel, the nearest of rank "
         f"{rank} at {least:.4g} (root of the sum of the squares of the differences)."

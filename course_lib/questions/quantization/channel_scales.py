@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _each, _quiet, quantization
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.quantization._shared import quantization
 
 
 def _channel_calls(rng):
@@ -34,7 +34,6 @@ def _over_inputs(kernel):
 def _scales(largest=_over_inputs, divisor=127, finish=None):
     """Scales with one of their parts replaced."""
 
-    @_quiet
     def answer(kernel):
         found = largest(kernel)
         return finish(found) if finish else np.where(found == 0, 1.0, found / divisor)
@@ -92,7 +91,7 @@ QUESTION = Question(
         ),
         Mistake(
             "over_128",
-            _each(lambda divisor: _scales(divisor=divisor), 128, 127.5),
+            of_each(lambda divisor: _scales(divisor=divisor), 128, 127.5),
             "The shape is right, the scales are a little too small, all by the same share. Which code does "
             "the entry of the largest magnitude get from you?",
             "It would get more than 127. A symmetric code uses as many integers above zero as below, and "
@@ -100,7 +99,7 @@ QUESTION = Question(
         ),
         Mistake(
             "over_255",
-            _each(lambda divisor: _scales(divisor=divisor), 255, 256, 254),
+            of_each(lambda divisor: _scales(divisor=divisor), 255, 256, 254),
             "Your scales are about half of what they should be. How many steps does a symmetric code have "
             "from zero to its greatest integer?",
             "All the integers of a byte lie between the largest entry and its negative. Above zero there are "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _quiet, quantization
+from course_lib.questions.quantization._shared import quantization
 
 
 def _pack_calls(rng):
@@ -36,7 +36,6 @@ def _bytes(first, second):
 def _pairs(first, join):
     """Bytes out of what `first` makes of integers of an even number, and a way to join two."""
 
-    @_quiet
     def answer(codes):
         halves = first(_even(codes))
         return join(halves[::2], halves[1::2])
@@ -62,7 +61,6 @@ def _one_at_a_time(codes):
 
 
 def _even_only(join):
-    @_quiet
     def answer(codes):
         halves = codes.astype("uint8") & 15
         return join(halves[::2], halves[1::2])

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _each, quantization
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.quantization._shared import quantization
 
 
 def _percentile_calls(rng):
@@ -139,7 +139,7 @@ QUESTION = Question(
         Mistake(
             "nearest",
             (
-                *_each(_between, "nearest", "lower", "higher", "midpoint"),
+                *of_each(_between, "nearest", "lower", "higher", "midpoint"),
                 _between("lower", "higher"),
                 _between("higher", "lower"),
                 _sorted_ends(lambda n, p: (n * (100 - p) / 100, n * p / 100)),

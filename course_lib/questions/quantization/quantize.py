@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _quiet, quantization
+from course_lib.questions.quantization._shared import quantization
 
 
 def _quantize_calls(rng):
@@ -64,19 +64,16 @@ def _saturated(codes, least=-128, most=127):
 def _codes(finish=np.rint, saturate=_saturated, quotient=np.divide, add=np.add):
     """Codes with one of the steps replaced."""
 
-    @_quiet
     def answer(x, scale, zero_point):
         return saturate(add(finish(quotient(x, scale)), zero_point))
 
     return answer
 
 
-@_quiet
 def _rounded_last(x, scale, zero_point):
     return _saturated(np.rint(x / scale + zero_point))
 
 
-@_quiet
 def _cast_last(x, scale, zero_point):
     return _saturated(x / scale + zero_point)
 

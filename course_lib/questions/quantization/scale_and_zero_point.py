@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _each, _quiet, quantization
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.quantization._shared import quantization
 
 
 def _range_calls(rng):
@@ -33,7 +33,6 @@ def _both_ends(low, high):
 def _code(steps=255, least=-128, finish=np.rint, widen=_both_ends, zero=None, scale=None):
     """The asymmetric code with one of its parts replaced."""
 
-    @_quiet
     def answer(low, high):
         low, high = widen(low, high)
         step = scale(low, high) if scale else (high - low) / steps
@@ -177,7 +176,7 @@ QUESTION = Question(
         ),
         Mistake(
             "in_numbers",
-            _each(
+            of_each(
                 lambda zero: _code(zero=zero, finish=_unrounded),
                 lambda low, high, step: low,
                 lambda low, high, step: -low,

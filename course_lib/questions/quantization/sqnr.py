@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _each, _quiet, quantization
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.quantization._shared import quantization
 
 
 def _sqnr_calls(rng):
@@ -31,7 +31,6 @@ def _squares(values):
 def _decibels(factor=10, log=np.log10, power=_squares, signal=None):
     """The ratio with one of its parts replaced."""
 
-    @_quiet
     def answer(x, approximation):
         x, approximation = x.astype("float64"), approximation.astype("float64")
         above = x if signal is None else signal(x, approximation)
@@ -43,7 +42,6 @@ def _decibels(factor=10, log=np.log10, power=_squares, signal=None):
 def _of_squares(measure):
     """A measure of the squares of the numbers and those of the errors."""
 
-    @_quiet
     def answer(x, approximation):
         x, approximation = x.astype("float64"), approximation.astype("float64")
         return measure(x**2, (x - approximation) ** 2)
@@ -66,7 +64,6 @@ def _plain_floats_upside_down(x, approximation):
 
 
 def _instead_of_infinite(number):
-    @_quiet
     def answer(x, approximation):
         found = _decibels()(x, approximation)
         return found if np.isfinite(found) else number
@@ -122,7 +119,7 @@ QUESTION = Question(
         ),
         Mistake(
             "natural_logarithm",
-            _each(lambda log: _decibels(log=log), np.log, np.log2),
+            of_each(lambda log: _decibels(log=log), np.log, np.log2),
             "Your result is more than twice as large as it should be, always by the same factor. Which base "
             "have decibels?",
             "A ratio of 100 is 20 dB. `np.log` would make 46 of it, and `np.log2` 66.",
@@ -135,7 +132,7 @@ QUESTION = Question(
         ),
         Mistake(
             "no_logarithm",
-            _each(lambda factor: _decibels(factor, log=lambda ratio: ratio), 1, 10),
+            of_each(lambda factor: _decibels(factor, log=lambda ratio: ratio), 1, 10),
             "You return the ratio itself, or a multiple of it. What does the formula do with the ratio?",
             "A ratio of 100 is to become 20, and one of 1 is to become 0.",
         ),
@@ -203,7 +200,7 @@ QUESTION = Question(
                     for reduce in (np.sum, np.mean)
                     for tiny in (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)
                 ),
-                *_each(_instead_of_infinite, 0.0, np.nan, 100.0, -np.inf),
+                *of_each(_instead_of_infinite, 0.0, np.nan, 100.0, -np.inf),
             ),
             "Where there is no error at all, your result is not infinite. The task says what it is to be.",
             "A small number below the line, or another value put in by hand, hides that the approximation is "

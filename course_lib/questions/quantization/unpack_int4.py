@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.quantization._shared import _each, quantization
+from course_lib.questions import Call, Mistake, Question, of_each
+from course_lib.questions.quantization._shared import quantization
 
 
 def _unpack_calls(rng):
@@ -111,7 +111,7 @@ QUESTION = Question(
         ),
         Mistake(
             "sign_of_one_half_lost",
-            _each(_one_signed, 0, 1),
+            of_each(_one_signed, 0, 1),
             "Every other integer is right. The others lose their sign: one of the halves of a byte is "
             "treated differently from the other.",
             "Take the byte 0xEE: both its halves hold 14, and both stand for -2. Print what you get for each "
@@ -170,7 +170,7 @@ QUESTION = Question(
         Mistake(
             "wrong_amount_taken",
             (
-                *_each(lambda taken: _unpacked(functools.partial(_signed, taken=taken)), 8, 14, 15, 128),
+                *of_each(lambda taken: _unpacked(functools.partial(_signed, taken=taken)), 8, 14, 15, 128),
                 _unpacked(lambda halves: _signed(halves.astype("int64") - 8, 99)),
             ),
             "You subtract something to get the negative integers, but not the right amount, or from all. "

@@ -1,6 +1,5 @@
 """What several questions of the lesson share."""
 
-import functools
 import math
 
 import numpy as np
@@ -10,24 +9,11 @@ from course_lib.questions import Lesson
 transformer = Lesson("transformer")
 
 
-# Mistakes are plain NumPy, and quiet: a warning of theirs would appear in the learner's notebook.
-
-
-def _quiet(function):
-    return np.errstate(all="ignore")(function)
-
-
-def _ways(function, *settings):
-    """One way to make a mistake per dict of settings, in a tuple."""
-    return tuple(functools.partial(function, **each) for each in settings)
-
-
 def _shuffled(rng, *values):
     """The values in a random order: a question may need all of them and none in a given place."""
     return rng.permutation(np.array(values))
 
 
-@_quiet
 def _norm(
     x,
     gamma,
@@ -59,12 +45,10 @@ def _exact(x, inside=lambda x: x / math.sqrt(2), bell=_erf):
     return 0.5 * x * (1 + bell(inside(x)))
 
 
-@_quiet
 def _bent(x, inside=lambda x: ROOT * (x + 0.044715 * x**3)):
     return 0.5 * x * (1 + np.tanh(inside(x)))
 
 
-@_quiet
 def _sigmoid(x):
     return x / (1 + np.exp(-1.702 * np.maximum(x, -400)))
 

@@ -10,7 +10,6 @@ from course_lib.questions.transformer._shared import (
     _bent,
     _by_the_lesson,
     _norm,
-    _quiet,
     _shuffled,
     transformer,
 )
@@ -70,7 +69,6 @@ def _block_calls(rng):
     ]
 
 
-@_quiet
 def _softmax(scores, axis=-1, shifted=True):
     exponentials = np.exp(scores - (scores.max(axis=axis, keepdims=True) if shifted else 0))
     return exponentials / exponentials.sum(axis=axis, keepdims=True)
@@ -83,7 +81,7 @@ def _hidden_by(number, axes=np.s_[:, None, None, :], of=lambda mask: mask):
 
 def _hidden_less(number, axes=np.s_[:, None, None, :], of=lambda mask: mask):
     """Scores from which a number is taken outside the mask."""
-    return _quiet(lambda scores, mask: scores - np.where(of(mask)[axes], 0, number))
+    return lambda scores, mask: scores - np.where(of(mask)[axes], 0, number)
 
 
 _right_hiding = _hidden_by(-np.inf)
@@ -321,7 +319,7 @@ QUESTION = Question(
             "not_a_number",
             _blocks(
                 {"softmax": functools.partial(_softmax, shifted=False)},
-                {"hide": _quiet(lambda scores, mask: scores + (1 - mask[:, None, None, :]) * -np.inf)},
+                {"hide": (lambda scores, mask: scores + (1 - mask[:, None, None, :]) * -np.inf)},
             ),
             "There is NaN in your result. Which step of your attention can make it: exp of a large score, or "
             "0 times infinity?",

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.transformer._shared import ROOT, _bent, _erf, _exact, _quiet, _sigmoid, transformer
+from course_lib.questions.transformer._shared import ROOT, _bent, _erf, _exact, _sigmoid, transformer
 
 
 def _gelu_calls(rng):
@@ -88,7 +88,7 @@ QUESTION = Question(
         ),
         Mistake(
             "no_x",
-            _both(lambda form: _quiet(lambda x: np.where(x == 0, 0.5, form(x) / np.where(x == 0, 1, x)))),
+            _both(lambda form: lambda x: np.where(x == 0, 0.5, form(x) / np.where(x == 0, 1, x))),
             "In a form of yours large numbers become 1 and 0 becomes 1/2: that is Φ(x). GELU is more than "
             "that.",
             "The probability Φ(x) says how much of x gets through: for x = 2 it is 0.977, and GELU is 1.954. "

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.transformer._shared import _norm, _quiet, _shuffled, _ways, transformer
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.transformer._shared import _norm, _shuffled, transformer
 
 
 def _norm_calls(rng):
@@ -40,7 +40,6 @@ def _affine(combine):
 def _centred(above, below):
     """A norm by other sums: `above` is divided by the root of the mean of the squares of `below`."""
 
-    @_quiet
     def answer(x, gamma, beta, epsilon=1e-12):
         middle = x.mean(axis=-1, keepdims=True)
         squares = np.mean((x - below * middle) ** 2, axis=-1, keepdims=True)
@@ -49,7 +48,6 @@ def _centred(above, below):
     return answer
 
 
-@_quiet
 def _unit_length(x, gamma, beta, epsilon=1e-12):
     apart = x - x.mean(axis=-1, keepdims=True)
     return gamma * apart / np.sqrt((apart**2).sum(axis=-1, keepdims=True) + epsilon) + beta
@@ -84,7 +82,7 @@ QUESTION = Question(
         ),
         Mistake(
             "over_everything",
-            _ways(_norm, {"axis": None}, {"variance_axis": "all"}, {"mean_axis": "all"}),
+            with_each(_norm, {"axis": None}, {"variance_axis": "all"}, {"mean_axis": "all"}),
             "Right for a single vector, wrong for several: you take a mean or a deviation of the whole "
             "array.",
             "Two vectors, one around -4 and one around 5, must both come out around beta, and equally wide. "
@@ -92,7 +90,7 @@ QUESTION = Question(
         ),
         Mistake(
             "no_keepdims",
-            _ways(_norm, {"kept": (False, False)}, {"kept": (True, False)}, {"kept": (False, True)}),
+            with_each(_norm, {"kept": (False, False)}, {"kept": (True, False)}, {"kept": (False, True)}),
             "A single vector is right. With several, the means or deviations do not line up with their "
             "vectors; with four vectors of four components they even meet the columns.",
             "The means of an array of shape (4, 4) have the shape (4,), and NumPy lays that along the last "
@@ -101,7 +99,7 @@ QUESTION = Question(
         ),
         Mistake(
             "sample_deviation",
-            _ways(_norm, {"ddof": 1}, {"ddof": 1, "inside": False}),
+            with_each(_norm, {"ddof": 1}, {"ddof": 1, "inside": False}),
             "Your vectors come out a little too short, the more so the narrower they are. By how many "
             "numbers do you divide the sum of squares?",
             "The vector [-1, 1] has the variance 1 here: 2, the sum of squares, over 2. Over n - 1 it would "
@@ -142,7 +140,7 @@ QUESTION = Question(
             "two_roots",
             (
                 functools.partial(_norm, power=0.25),
-                _quiet(
+                (
                     lambda x, gamma, beta, epsilon=1e-12: (
                         gamma
                         * (x - x.mean(axis=-1, keepdims=True))

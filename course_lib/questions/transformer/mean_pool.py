@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.transformer._shared import _quiet, _shuffled, transformer
+from course_lib.questions.transformer._shared import _shuffled, transformer
 
 
 def _pool_calls(rng):
@@ -56,12 +56,10 @@ def _selected(sequence, mask):
     return np.where(mask[:, :, None], sequence, 0)
 
 
-@_quiet
 def _multiplied(sequence, mask):
     return sequence * mask[:, :, None]
 
 
-@_quiet
 def _pool(sequence, padding_mask, tokens=_selected, count=lambda mask: mask.sum(axis=1)[:, None], least=1.0):
     """A mean over tokens with another sum or another divisor."""
     mask = padding_mask.astype(bool)
@@ -76,7 +74,6 @@ def _pools(**settings):
 def _each(choose, guarded=False):
     """The mean of the vectors that a function chooses of each text."""
 
-    @_quiet
     def answer(sequence, padding_mask):
         found = np.full((len(sequence), sequence.shape[2]), np.nan)
         for i, (vectors, mask) in enumerate(zip(sequence, padding_mask, strict=True)):
@@ -107,7 +104,6 @@ def _by_tilde(sequence, padding_mask):
 def _without_zeros(whole):
     """A mean over what is not 0, by components or by whole vectors."""
 
-    @_quiet
     def answer(sequence, padding_mask):
         kept = _selected(sequence, padding_mask.astype(bool))
         counted = (kept != 0).any(axis=-1, keepdims=True) if whole else kept != 0
@@ -116,14 +112,12 @@ def _without_zeros(whole):
     return answer
 
 
-@_quiet
 def _without_nan(sequence, padding_mask, guarded=False):
     known = ~np.isnan(sequence)
     mean = np.where(known, sequence, 0).sum(axis=1) / known.sum(axis=1)
     return np.where(padding_mask.astype(bool).any(axis=1)[:, None], mean, 0) if guarded else mean
 
 
-@_quiet
 def _largest(sequence, padding_mask, guarded=True):
     mask = padding_mask.astype(bool)[:, :, None]
     found = np.where(mask, sequence, -np.inf).max(axis=1)

@@ -2,8 +2,8 @@
 
 import functools
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.transformer._shared import _ways, transformer
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.transformer._shared import transformer
 
 
 def _count_calls(rng):
@@ -64,7 +64,7 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "no_biases",
-            _ways(
+            with_each(
                 _count,
                 {"biases": (0, 0, 0)},
                 {"biases": (1, 0, 1)},
@@ -98,14 +98,14 @@ QUESTION = Question(
         ),
         Mistake(
             "one_norm_per_block",
-            _ways(_count, {"norms": 1}, {"norms": 1, "first_norm": 0}),
+            with_each(_count, {"norms": 1}, {"norms": 1, "first_norm": 0}),
             "Close: what you lack grows with the number of layers, 2 · hidden_dim for each. How many norms "
             "does a block have, and how many numbers each of them?",
             "A block has two residuals, and a norm after each: attention_norm and output_norm.",
         ),
         Mistake(
             "four_vectors_per_block",  # Four biases are as many numbers as two norms.
-            _ways(_count, {"norms": 0}, {"biases": (0, 1, 1)}),
+            with_each(_count, {"norms": 0}, {"biases": (0, 1, 1)}),
             "Close: what you lack grows with the number of layers, 4 · hidden_dim for each. What in a block "
             "has so few numbers?",
             "The biases of attention's four layers have hidden_dim numbers each, its norms twice as many. "
@@ -129,7 +129,7 @@ QUESTION = Question(
         ),
         Mistake(
             "pooler_in_each_block",
-            _ways(_count, {"poolers": lambda layers: layers}, {"poolers": lambda layers: layers + 1}),
+            with_each(_count, {"poolers": lambda layers: layers}, {"poolers": lambda layers: layers + 1}),
             "You have too much, and the more so the more layers there are: one dense layer of the width of "
             "the vectors. How many poolers are there?",
             "A block has six dense layers, four of them in attention. The pooler stands once, after the last "
@@ -137,7 +137,7 @@ QUESTION = Question(
         ),
         Mistake(
             "tables_missing",
-            _ways(_count, {"tables": (1, 0, 0)}, {"tables": (1, 0, 1)}, {"tables": (1, 1, 0)}),
+            with_each(_count, {"tables": (1, 0, 0)}, {"tables": (1, 0, 1)}, {"tables": (1, 1, 0)}),
             "Your blocks are right, your embeddings too few. Which vectors are added to a token's own, and "
             "from which tables do they come?",
             "There are three tables with rows of hidden_dim numbers: one row per token of the vocabulary, "
@@ -169,7 +169,7 @@ QUESTION = Question(
         ),
         Mistake(
             "other_projections",
-            _ways(_count, {"projections": 3}, {"projections": 1}, {"projections": 2}),
+            with_each(_count, {"projections": 3}, {"projections": 1}, {"projections": 2}),
             "Each of your blocks lacks dense layers in its attention. Queries, keys, values: what comes "
             "after the heads are joined?",
             "Attention has four projections of the same size, that of its output among them. The number of "
@@ -177,7 +177,7 @@ QUESTION = Question(
         ),
         Mistake(
             "one_dense_layer",
-            _ways(_count, {"dense": (1, 0)}, {"dense": (0, 1)}, {"dense": (2, 0)}, {"dense": (0, 2)}),
+            with_each(_count, {"dense": (1, 0)}, {"dense": (0, 1)}, {"dense": (2, 0)}, {"dense": (0, 2)}),
             "Your feed-forward parts are not right: how many dense layers has each, and how long is the bias "
             "of each?",
             "One goes from hidden_dim to intermediate_dim, one back. Their kernels are equally large, their "
@@ -185,7 +185,7 @@ QUESTION = Question(
         ),
         Mistake(
             "embeddings_in_each_block",
-            _ways(
+            with_each(
                 _count,
                 {"repeated": True},
                 {"repeated": True, "poolers": lambda layers: layers},

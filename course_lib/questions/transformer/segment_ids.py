@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_lib.questions import Call, Mistake, Question
-from course_lib.questions.transformer._shared import _ways, transformer
+from course_lib.questions import Call, Mistake, Question, with_each
+from course_lib.questions.transformer._shared import transformer
 
 
 def _segment_calls(rng):
@@ -104,7 +104,7 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "end_to_the_second",
-            _ways(_segments, {"own": 1, "most": 1}, {"own": 1, "most": 1, "padded": False}),
+            with_each(_segments, {"own": 1, "most": 1}, {"own": 1, "most": 1, "padded": False}),
             "The first [SEP] of a row has a 1 in yours. To which text does it belong, the one before it or "
             "the one behind?",
             "A [SEP] closes the text before it and has that text's number. The second text begins one place "
@@ -112,7 +112,7 @@ QUESTION = Question(
         ),
         Mistake(
             "own_end_counted",
-            _ways(
+            with_each(
                 _segments,
                 {"own": 1},
                 {"own": 1, "padded": False},
