@@ -8,15 +8,29 @@ import pathlib
 import matplotlib as mpl
 
 from course_lib import runtime
-from course_lib.diagrams.attention import one_query
+from course_lib.diagrams.attention import (
+    attention_flow,
+    bottleneck,
+    clock_hands,
+    cost_grid,
+    heads,
+    masks,
+    one_query,
+)
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
+    "attention_flow",
+    "bottleneck",
+    "clock_hands",
+    "cost_grid",
     "drawing",
     "faults",
+    "heads",
+    "masks",
     "one_query",
     "save_all",
 ]
