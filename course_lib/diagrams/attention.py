@@ -59,9 +59,8 @@ def one_query(canvas):
     query = canvas.box(
         1, 20.5, 16, 11, "query of cat:\nwhich adjective\nis mine?", fill="blue", size=SMALL, square=True
     )
-    output = canvas.box(
-        86, 20.5, 13, 11, "output of cat:\n0.75 thirsty,\n0.10 fresh", fill="grey", size=SMALL, square=True
-    )
+    found = f"output of cat:\n{weights[1]:.2f} thirsty,\n{weights[4]:.2f} fresh"
+    output = canvas.box(86, 20.5, 13, 11, found, fill="grey", size=SMALL, square=True)
     for i, (word, score, weight) in enumerate(zip(WORDS, scores, weights, strict=True)):
         y = 44 - 8 * i
         key = canvas.box(27, y, 14, 5, f"key of {word}", fill="orange", size=SMALL, square=True)
