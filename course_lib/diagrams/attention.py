@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
+from course_lib.diagrams.canvas import FAINT, LINES, SMALL, Shape, drawing
 
 WORDS = ("the", "thirsty", "cat", "drinks", "fresh", "milk")
 # How well the query of each word fits the key of each, as lesson 01 computes it.
@@ -212,7 +212,7 @@ def clock_hands(canvas):
             if column == 3:
                 hands.append((dial, np.sin(angle), np.cos(angle)))
     top, bottom = hands[0][0], hands[-1][0]
-    canvas.highlight(type(top)(bottom.x, bottom.y, bottom.width, top.y + top.height - bottom.y), pad=1)
+    canvas.highlight(Shape(bottom.x, bottom.y, bottom.width, top.y + top.height - bottom.y), pad=1)
     numbers = "   ".join(f"{sine:.2f} {cosine:.2f}".replace("-", "−") for _, sine, cosine in hands)
     canvas.text(99, 1, f"the vector of position 3:   {numbers}", size=SMALL, ha="right", va="bottom")
 
