@@ -201,20 +201,18 @@ def clock_hands(canvas):
     canvas.text(99, 63, "to the right: sine   up: cosine", size=SMALL, colour=FAINT, ha="right", va="top")
     for column in range(6):
         canvas.text(28 + 13 * column, 55, f"position {column}", size=SMALL)
-    hands = []
-    for row in range(4):
-        y, speed = 47.5 - 12 * row, 10000 ** (-2 * row / 16)
+    speeds = 10000 ** (-2 * np.arange(4) / 16)
+    for row, speed in enumerate(speeds):
+        y = 47.5 - 12 * row
         canvas.text(1, y, f"channels {2 * row}, {2 * row + 1}\n{speed:.2g} rad a step", size=SMALL, ha="left")
         for column in range(6):
             x, angle = 28 + 13 * column, column * speed
-            dial = canvas.circle(x, y, 4.6)
+            canvas.circle(x, y, 4.6)
             canvas.arrow((x, y), (x + 4.4 * np.sin(angle), y + 4.4 * np.cos(angle)), line="blue", width=2.0)
-            if column == 3:
-                hands.append((dial, np.sin(angle), np.cos(angle)))
-    top, bottom = hands[0][0], hands[-1][0]
-    canvas.highlight(Shape(bottom.x, bottom.y, bottom.width, top.y + top.height - bottom.y), pad=1)
-    numbers = "   ".join(f"{sine:.2f} {cosine:.2f}".replace("-", "−") for _, sine, cosine in hands)
-    canvas.text(99, 1, f"the vector of position 3:   {numbers}", size=SMALL, ha="right", va="bottom")
+    canvas.highlight(Shape(62.4, 6.9, 9.2, 45.2), pad=1)
+    numbers = "   ".join(f"{np.sin(3 * speed):.2f} {np.cos(3 * speed):.2f}" for speed in speeds)
+    vector = f"the vector of position 3:   {numbers}".replace("-", "−")
+    canvas.text(99, 1, vector, size=SMALL, ha="right", va="bottom")
 
 
 @drawing(height=46)
