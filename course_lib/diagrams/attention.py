@@ -213,6 +213,7 @@ def clock_hands(canvas):
     numbers = "   ".join(f"{np.sin(3 * speed):.2f} {np.cos(3 * speed):.2f}" for speed in speeds)
     vector = f"the vector of position 3:   {numbers}".replace("-", "−")
     canvas.text(99, 1, vector, size=SMALL, ha="right", va="bottom")
+    canvas.text(1, 1, "d = 16: four of eight hands", size=SMALL, colour=FAINT, ha="left", va="bottom")
 
 
 @drawing(height=46)
