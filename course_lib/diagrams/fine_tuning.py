@@ -14,13 +14,13 @@ def four_ways(canvas):
     """Four ways to use one network, by what starts from pretrained weights and by what learns."""
     canvas.title("One network, four ways: what is pretrained, and what learns")
     parts = {  # Name -> what stands at the left, the lower edge and the height of its boxes.
-        "head": ("head\n770 weights", 39, 8),
+        "head": ("head\n385 or 770 weights", 39, 8),
         "mean": ("mean of the tokens\nno weights", 31, 4),
         "blocks": ("6 attention blocks\n10.6 M weights", 19, 8),
         "table": ("token table\n11.7 M weights", 9, 6),
     }
     ways = {  # Name -> which parts learn, and how many weights that makes.
-        "frozen": (("head",), "770"),
+        "frozen": (("head",), "385"),
         "fine-tuned": (("head", "blocks"), "10.8 M"),
         "LoRA": (("head",), "0.45 M"),
         "random weights": (("head", "blocks", "table"), "22.6 M"),

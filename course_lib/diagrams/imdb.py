@@ -239,24 +239,8 @@ def word_into_pieces(canvas):
 def cut_ends(canvas):
     """Three ways to cut a review of sixteen tokens to eight: the head, the tail, or both ends."""
     canvas.title("Eight of sixteen tokens: which do you keep?")
-    words = [
-        "i",
-        "went",
-        "in",
-        "with",
-        "no",
-        "hopes",
-        "at",
-        "all",
-        ",",
-        "but",
-        "the",
-        "end",
-        "won",
-        "me",
-        "over",
-        ".",
-    ]
+    head = ["i", "went", "in", "with", "no", "hopes", "at", "all"]
+    words = [*head, ",", "but", "the", "end", "won", "me", "over", "."]
     kept = {"head": range(8), "tail": range(8, 16), "both": [*range(4), *range(12, 16)]}
     for i, (name, places) in enumerate(kept.items()):
         y = 22 - 8 * i
