@@ -90,13 +90,14 @@ def adamw_step(canvas):
     weight = column(4, 33, ("0.5", "−1.0"), "weights w", "blue")
     decay = canvas.box(36, 33.5, 19, 7, "weight decay\n× (1 − rate · 0.05)", size=SMALL)
     minus = canvas.circle(79, 37, 2, "−")
-    new = column(88, 33, ("0.397", "−0.895"), "new w", "blue")
+    new = column(88, 33, ("0.3975", "−0.8953"), "new w", "blue")
     gradient = column(4, 12, ("3.0", "−0.001"), "gradients g", "orange")
     mean = canvas.box(20, 19, 15, 6, "running mean\nof g", size=SMALL)
     square = canvas.box(20, 6, 15, 6, "running mean\nof g², its root", size=SMALL)
     m = column(40, 18, ("3.0", "−0.001"), "m", "orange")
     v = column(40, 5, ("3.0", "0.001"), "", "orange")
     canvas.text(44.7, 3.6, r"$\sqrt{v}$", va="top")
+    canvas.text(1, 4, "both corrected, as the\nmeans start at 0", size=SMALL, colour=FAINT, ha="left")
     divide = canvas.circle(56.5, 16, 2, "÷")
     ratio = column(62, 12, ("1", "−1"), "", "green")
     rate = canvas.box(75, 12.5, 8, 7, "× rate\n0.1", size=SMALL)
@@ -165,7 +166,7 @@ def early_stopping(canvas):
         canvas.circle(*place(i, loss), 0.9, fill="green" if i == 3 else "blue")
     canvas.text(91, place(6, 0.47)[1], "validation", size=SMALL, ha="left", colour=LINES["blue"])
     canvas.text(91, place(6, 0.24)[1], "training", size=SMALL, ha="left", colour=LINES["grey"])
-    canvas.text(4, 36, "loss", size=SMALL, colour=FAINT, rotation=90)
+    canvas.text(18, 36, "loss", size=SMALL, colour=FAINT, rotation=90)
     best, waited, rows = math.inf, 0, []
     for loss in validation:
         waited = 0 if loss < best else waited + 1

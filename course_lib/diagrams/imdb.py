@@ -229,8 +229,8 @@ def word_into_pieces(canvas):
             y -= 4.1
             if end == len(word) - 1:
                 more = f"{end - 1 - found} more, each a letter shorter"
-                canvas.text(left + wide * start + 0.5, y + 1.6, more, size=SMALL, colour=FAINT, ha="left")
-                y -= 2.8
+                canvas.text(left + wide * start + 0.5, y + 2.1, more, size=SMALL, colour=FAINT, ha="left")
+                y -= 3.0
     canvas.tokens(left, 1.5, ["un", "##watch", "##able"], fill="green")
     canvas.text(17, 4, "its pieces", size=SMALL, ha="right")
 
