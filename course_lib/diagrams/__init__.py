@@ -10,15 +10,51 @@ import matplotlib as mpl
 from course_lib import runtime
 from course_lib.diagrams.attention import one_query
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.fine_tuning import (
+    adamw_step,
+    classifier_parts,
+    early_stopping,
+    four_ways,
+    lora,
+    mcnemar_table,
+    warm_up_and_decay,
+)
+from course_lib.diagrams.imdb import (
+    batches_by_length,
+    cut_ends,
+    padding_mask,
+    paired_verdicts,
+    pieces_grow,
+    raters_agree,
+    review_to_batch,
+    split_with_a_leak,
+    word_into_pieces,
+)
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
+    "adamw_step",
+    "batches_by_length",
+    "classifier_parts",
+    "cut_ends",
     "drawing",
+    "early_stopping",
     "faults",
+    "four_ways",
+    "lora",
+    "mcnemar_table",
     "one_query",
+    "padding_mask",
+    "paired_verdicts",
+    "pieces_grow",
+    "raters_agree",
+    "review_to_batch",
     "save_all",
+    "split_with_a_leak",
+    "warm_up_and_decay",
+    "word_into_pieces",
 ]
 
 
