@@ -72,9 +72,10 @@ def save_all(folder):
     paths = []
     for name, draw in DRAWINGS.items():
         path = folder / f"{name}.svg"
-        about = {"Title": name.replace("_", " "), "Description": draw.__doc__.strip(), "Date": None}
+        figure = draw()
+        about = {"Title": name.replace("_", " "), "Description": figure.description, "Date": None}
         # The same drawing gives the same file: no random ids, no date.
         with runtime.atomic_write(path) as temporary, mpl.rc_context({"svg.hashsalt": name}):
-            draw().savefig(temporary, format="svg", metadata=about)
+            figure.savefig(temporary, format="svg", metadata=about)
         paths.append(path)
     return paths
