@@ -1,10 +1,13 @@
 """The drawings: each can be read, and what checks that finds what cannot be read."""
 
-import re
+import base64
+import html
+import io
 
 import matplotlib as mpl
 import matplotlib.image
-import matplotlib.pyplot as plt
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 
@@ -109,11 +112,21 @@ def test_a_drawing_is_the_same_whatever_style_is_set(tmp_path):
     np.testing.assert_array_equal(*pictures)
 
 
-def test_a_notebook_shows_a_drawing_once():
-    before = plt.get_fignums()
-    figure = diagrams.one_query()
-    assert plt.get_fignums() == before  # What pyplot knows, a notebook shows at the end of a cell.
-    assert figure._repr_png_().startswith(b"\x89PNG")
+@pytest.mark.parametrize(
+    "before", [[], ["%matplotlib inline"], ["import matplotlib.pyplot as plt", "plt.plot([1]);"]]
+)
+def test_a_notebook_shows_a_drawing_once_and_as_large_everywhere(before):
+    """Among other figures or not, 700 pixels and no margin; in words where there are no pictures."""
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(line) for line in before]
+        + [nbformat.v4.new_code_cell("from course_lib import diagrams\ndiagrams.one_query()")]
+    )
+    nbclient.NotebookClient(book, kernel_name="python3").execute()
+    (output,) = book.cells[-1].outputs
+    assert output.output_type == "display_data"
+    assert output.data["text/plain"] == diagrams.one_query().description == diagrams.one_query.__doc__
+    picture = matplotlib.image.imread(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    assert picture.shape[1] == 700
 
 
 def test_all_drawings_as_svg(tmp_path):
@@ -123,5 +136,4 @@ def test_all_drawings_as_svg(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == sorted(first)
     assert first == {path.name: path.read_bytes() for path in diagrams.save_all(folder)}
     for name, draw in diagrams.DRAWINGS.items():
-        text = first[f"{name}.svg"].decode()
-        assert re.sub(r"\s+", " ", draw.__doc__.strip())[:40] in re.sub(r"\s+", " ", text)
+        assert draw().description[:40] in html.unescape(first[f"{name}.svg"].decode())
