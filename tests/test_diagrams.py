@@ -1,5 +1,6 @@
 """The drawings: each can be read, and what checks that finds what cannot be read."""
 
+import pathlib
 import re
 
 import matplotlib as mpl
@@ -10,6 +11,9 @@ import pytest
 
 from course_lib import diagrams
 from course_lib.diagrams import canvas as sheets
+from course_lib.diagrams import welcome
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", diagrams.DRAWINGS)
@@ -125,3 +129,18 @@ def test_all_drawings_as_svg(tmp_path):
     for name, draw in diagrams.DRAWINGS.items():
         text = first[f"{name}.svg"].decode()
         assert re.sub(r"\s+", " ", draw.__doc__.strip())[:40] in re.sub(r"\s+", " ", text)
+
+
+def test_the_map_shows_which_lessons_are_written():
+    shown = [number for _, _, lessons, _ in welcome.STAGES for number in lessons]
+    shown += [number for number, _ in welcome.ASIDE]
+    written = {path.name[:2] for path in (ROOT / "notebooks").glob("*[a-z].ipynb")} - {"00"}
+    assert set(shown) - set(welcome.PLANNED) == written, "PLANNED, then `make lessons` for 00"
+    assert set(welcome.PLANNED) <= set(shown)
+    figure = diagrams.ai_infrastructure()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(text for text in texts if re.fullmatch(r"\d\d", text)) == sorted(shown)
+    dashed = [patch for patch in figure.axes[0].patches if not isinstance(patch.get_linestyle(), str)]
+    boxes = {patch.get_gid().replace("box", "text") for patch in dashed if patch.get_gid()}
+    named = {text.get_text() for text in figure.axes[0].texts if text.get_gid() in boxes}
+    assert named == set(welcome.PLANNED)

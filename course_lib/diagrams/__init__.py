@@ -10,13 +10,17 @@ import matplotlib as mpl
 from course_lib import runtime
 from course_lib.diagrams.attention import one_query
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.welcome import ai_infrastructure, journey, lesson_loop
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
+    "ai_infrastructure",
     "drawing",
     "faults",
+    "journey",
+    "lesson_loop",
     "one_query",
     "save_all",
 ]
