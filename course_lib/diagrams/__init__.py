@@ -30,12 +30,14 @@ from course_lib.diagrams.imdb import (
     split_with_a_leak,
     word_into_pieces,
 )
+from course_lib.diagrams.welcome import ai_infrastructure, journey, lesson_loop
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
     "adamw_step",
+    "ai_infrastructure",
     "batches_by_length",
     "classifier_parts",
     "cut_ends",
@@ -43,6 +45,8 @@ __all__ = [
     "early_stopping",
     "faults",
     "four_ways",
+    "journey",
+    "lesson_loop",
     "lora",
     "mcnemar_table",
     "one_query",
