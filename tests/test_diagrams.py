@@ -3,6 +3,8 @@
 import base64
 import html
 import io
+import pathlib
+import re
 
 import matplotlib as mpl
 import matplotlib.image
@@ -13,6 +15,9 @@ import pytest
 
 from course_lib import diagrams
 from course_lib.diagrams import canvas as sheets
+from course_lib.diagrams import welcome
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", diagrams.DRAWINGS)
@@ -137,3 +142,18 @@ def test_all_drawings_as_svg(tmp_path):
     assert first == {path.name: path.read_bytes() for path in diagrams.save_all(folder)}
     for name, draw in diagrams.DRAWINGS.items():
         assert draw().description[:40] in html.unescape(first[f"{name}.svg"].decode())
+
+
+def test_the_map_shows_which_lessons_are_written():
+    shown = [number for _, _, lessons, _ in welcome.STAGES for number in lessons]
+    shown += [number for number, _ in welcome.ASIDE]
+    written = {path.name[:2] for path in (ROOT / "notebooks").glob("*[a-z].ipynb")} - {"00"}
+    assert set(shown) - set(welcome.PLANNED) == written, "PLANNED, then `make lessons` for 00"
+    assert set(welcome.PLANNED) <= set(shown)
+    figure = diagrams.ai_infrastructure()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(text for text in texts if re.fullmatch(r"\d\d", text)) == sorted(shown)
+    dashed = [patch for patch in figure.axes[0].patches if not isinstance(patch.get_linestyle(), str)]
+    boxes = {patch.get_gid().replace("box", "text") for patch in dashed if patch.get_gid()}
+    named = {text.get_text() for text in figure.axes[0].texts if text.get_gid() in boxes}
+    assert named == set(welcome.PLANNED)

@@ -20,6 +20,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
+from course_lib import serving
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -27,6 +30,7 @@ import check_notebooks  # noqa: E402
 import drawings  # noqa: E402
 import execute  # noqa: E402
 import nb  # noqa: E402
+import picture_of_page  # noqa: E402
 import pictures  # noqa: E402
 
 # nb.py
@@ -700,3 +704,25 @@ def test_drawings_are_renewed_as_running_the_cell_would(tmp_path, capsys):
     nbclient.NotebookClient(book, kernel_name="python3").execute()
     assert renewed[0].outputs == []
     assert renewed[1].outputs == book.cells[1].outputs
+
+
+# picture_of_page.py
+
+
+def test_the_picture_of_the_page_shows_this_page_and_this_classifier():
+    with Image.open(serving.PICTURE) as picture:
+        assert picture.width == 700
+        assert picture.info["Verdict"].startswith("positive")
+        assert picture.info["Subject"] == picture_of_page.subject(), "run tools/picture_of_page.py"
+    assert serving.PICTURE.stat().st_size < 60_000
+    assert picture_of_page.TEXT in (TOOLS.parent / "notebooks" / "00_welcome.ipynb").read_text("utf-8")
+
+
+@pytest.mark.browser
+def test_a_picture_of_the_page_can_be_taken(driver):
+    with picture_of_page.service() as address:
+        taken, verdict = picture_of_page.photograph(driver, address)
+    with Image.open(io.BytesIO(taken)) as new, Image.open(serving.PICTURE) as saved:
+        assert new.width == saved.width
+        assert abs(new.height - saved.height) < 60  # Another system has other fonts.
+        assert verdict[:10] == saved.info["Verdict"][:10]

@@ -38,12 +38,14 @@ from course_lib.diagrams.imdb import (
     split_with_a_leak,
     word_into_pieces,
 )
+from course_lib.diagrams.welcome import ai_infrastructure, journey, lesson_loop
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
     "adamw_step",
+    "ai_infrastructure",
     "attention_flow",
     "batches_by_length",
     "bottleneck",
@@ -56,6 +58,8 @@ __all__ = [
     "faults",
     "four_ways",
     "heads",
+    "journey",
+    "lesson_loop",
     "lora",
     "masks",
     "mcnemar_table",
