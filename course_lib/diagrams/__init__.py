@@ -10,15 +10,35 @@ import matplotlib as mpl
 from course_lib import runtime
 from course_lib.diagrams.attention import one_query
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.transformer import (
+    embedding_sum,
+    encoder_block,
+    encoder_decoder,
+    encoder_way,
+    grouped_queries,
+    norm_axes,
+    rms_norm,
+    rotary_positions,
+    swiglu,
+)
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
     "drawing",
+    "embedding_sum",
+    "encoder_block",
+    "encoder_decoder",
+    "encoder_way",
     "faults",
+    "grouped_queries",
+    "norm_axes",
     "one_query",
+    "rms_norm",
+    "rotary_positions",
     "save_all",
+    "swiglu",
 ]
 
 
