@@ -36,6 +36,13 @@ def test_every_drawing_is_called_by_its_name_and_says_what_it_shows(name):
     assert draw.__doc__.strip().endswith(".")
 
 
+def test_the_encoder_can_be_read_with_its_parameters_too():
+    parts = {"embeddings": 11_918_592, "attention": 3_548_160, "feed-forward": 7_089_408}
+    figure = diagrams.encoder_way(parameters=parts)
+    assert diagrams.faults(figure) == []
+    assert {"53%", "16%", "31%"} <= {text.get_text() for text in figure.axes[0].texts}
+
+
 def test_texts_stand_out_from_what_is_under_them():
     """The contrast ratio of WCAG 2 (2008) that small texts need, in colour and so in grey too."""
     for fill, colour in sheets.FILLS.items():
