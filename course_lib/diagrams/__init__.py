@@ -10,15 +10,31 @@ import matplotlib as mpl
 from course_lib import runtime
 from course_lib.diagrams.attention import one_query
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.pretraining import (
+    causal_shift,
+    key_value_cache,
+    masked_head,
+    masking,
+    packed_pairs,
+    pretrain_once,
+    what_is_seen,
+)
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
+    "causal_shift",
     "drawing",
     "faults",
+    "key_value_cache",
+    "masked_head",
+    "masking",
     "one_query",
+    "packed_pairs",
+    "pretrain_once",
     "save_all",
+    "what_is_seen",
 ]
 
 
