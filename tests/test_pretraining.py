@@ -497,7 +497,7 @@ def test_a_cache_changes_no_logits(norm_first):
         logits, cache = pretraining.next_logits(model, ids[:, start:stop], cache)
         np.testing.assert_allclose(array(logits), whole[:, stop - 1], atol=1e-4, rtol=1e-4)
     assert [tuple(each.shape) for pair in cache for each in pair] == [(2, 2, 9, 8)] * 4
-    with pytest.raises(ValueError, match="There are 40 positions. Received: 9 tokens and 32 more"):
+    with pytest.raises(ValueError, match=r"There are 40 positions\. Received: 9 tokens and 32 more"):
         pretraining.next_logits(model, np.full((2, 32), 7), cache)
 
 
