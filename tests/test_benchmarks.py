@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import pathlib
 import sys
 
@@ -36,6 +37,10 @@ def prose(path):
     return "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
 
 
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
 README = ROOT / "benchmarks" / "README.md"
 NOTEBOOKS = ROOT / "notebooks"
 
@@ -62,7 +67,17 @@ def test_the_figures_of_pretraining_are_the_recorded_ones():
     tokens = settings["part"] * (settings["short"] * 64 * 16 + settings["long"] * 16 * 128)
     text = " ".join(prose(lesson).split())
     assert f"for {last['minutes']:.0f} minutes" in text
-    assert f"{tokens / 1e6:.0f} million tokens" in text
+    perplexities = [math.exp(loss) for loss in (last["val_loss"], found["unigram loss"])]
+    assert (
+        "After {:.0f} million tokens it is undecided among {:.0f} tokens instead of {:.0f},".format(
+            tokens / 1e6, *perplexities
+        )
+        in text
+    )
+    assert found["pretraining"]["fills"]["This movie is a waste of [MASK]."][0][0] == "time"
+    (shown,) = [cell.source for cell in cells(lesson) if "RECORDED_LOSSES = " in cell.source]
+    curve = " ".join(f"{row['val_loss']:.2f}" for row in found["pretraining"]["curve"])
+    assert curve in " ".join(shown.split())
     assert found["neighbours"]["bad"][0] == "good"
     assert "*good* is the token nearest to *bad*" in text
 
@@ -72,7 +87,7 @@ def test_the_figures_of_what_pretraining_buys_are_the_recorded_ones():
     done = script.rows(found)
     assert len(done) == len(script.NAMES) * len(script.EPOCHS) * len(script.SEEDS)
     values = {}
-    for cell in nbformat.read(NOTEBOOKS / "04_pretraining.ipynb", as_version=4).cells:
+    for cell in cells(NOTEBOOKS / "04_pretraining.ipynb"):
         if "RECORDED = {" in cell.source:
             exec(cell.source, values)
     assert values["LABELS"] == tuple(script.EPOCHS)
