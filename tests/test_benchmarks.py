@@ -92,7 +92,7 @@ def test_the_figures_of_what_pretraining_buys_are_the_recorded_ones():
             exec(cell.source, values)
     assert values["LABELS"] == tuple(script.EPOCHS)
     assert values["RECORDED"] == {
-        name: [[done[start, size, seed]["accuracy"] for seed in script.SEEDS] for size in script.EPOCHS]
+        name: [done[start, size, 0]["accuracy"] for size in script.EPOCHS]
         for start, name in script.NAMES.items()
     }
     assert load("pages").filled("pretraining_pays") == script.table(found)
