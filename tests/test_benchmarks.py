@@ -37,6 +37,10 @@ def prose(path):
     return "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
 
 
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
 README = ROOT / "benchmarks" / "README.md"
 NOTEBOOKS = ROOT / "notebooks"
 
@@ -49,36 +53,48 @@ def test_the_table_of_three_classifiers_is_the_recorded_one():
 
 def test_the_figures_of_pretraining_are_the_recorded_ones():
     found, long = record("pretrain_imdb"), record("pretrain_imdb_long")
+    accuracies, fills = load("pretrain_imdb").tables(found).split("\n\n")
     lesson = NOTEBOOKS / "04_pretraining.ipynb"
-    rows = [row for row in load("pretrain_imdb").tables(found).splitlines() if row]
-    for path in (README, lesson):
-        assert set(rows) <= set(prose(path).splitlines())
-    cells = [cell.source for cell in nbformat.read(lesson, as_version=4).cells]
-    values = {}
-    for cell in cells:
-        for name in ("RECORDED = ", "RECORDED_ACCURACY = "):
-            if name in cell:
-                exec(cell[cell.index(name) :], values)
-    shown = {"16 tokens, then 128": found, "128 tokens from the start": long}
-    assert values["RECORDED"] == {
-        name: " ".join(f"{row['loss']:.2f}" for row in run["pretraining"]["curve"])
-        for name, run in shown.items()
-    }
-    assert (found["settings"]["part"], found["settings"]["short"], long["settings"]["short"]) == (400, 10, 0)
-    for start, groups in values["RECORDED_ACCURACY"].items():
-        for labels, group in zip(found["settings"]["labels"], groups, strict=True):
-            runs = [run for run in found["runs"] if (run["labels"], run["start"]) == (labels, start)]
-            for seed, accuracy in enumerate(group):
-                best = max((r for r in runs if r["seed"] == seed), key=lambda r: r["validation"])
-                assert best["test"] == accuracy
-    last = found["pretraining"]["curve"][-1]
+    assert set(f"{accuracies}\n{fills}".splitlines()) <= set(prose(README).splitlines())
+    assert set(accuracies.splitlines()) <= set(prose(lesson).splitlines())
+    last, last_long = (run["pretraining"]["curve"][-1] for run in (found, long))
+    assert (
+        f"After {last['minutes']:.1f} minutes the masked loss on held-out reviews is {last['val_loss']:.2f}, "
+        f"from 128 tokens on and after {last_long['minutes']:.1f} minutes {last_long['val_loss']:.2f}; a "
+        f"unigram's is {found['unigram loss']:.2f}."
+    ) in " ".join(prose(README).split())
+    settings = found["settings"]
+    tokens = settings["part"] * (settings["short"] * 64 * 16 + settings["long"] * 16 * 128)
     text = " ".join(prose(lesson).split())
-    assert f"After {last['minutes']:.0f} minutes" in text
-    assert f"{last['val_accuracy']:.0%} and perplexity {math.exp(last['val_loss']):.0f}," in text
-    unigram, plateau = found["unigram loss"], long["pretraining"]["curve"][-1]["loss"]
-    assert f"the loss is {plateau:.2f} (a unigram's: {unigram:.2f})" in text
-    for word in ("two", "actor", "great", "bad", "best"):
-        assert f"*{word}*: {', '.join(found['neighbours'][word][:3])}" in text
+    assert f"for {last['minutes']:.0f} minutes" in text
+    perplexities = [math.exp(loss) for loss in (last["val_loss"], found["unigram loss"])]
+    assert (
+        "After {:.0f} million tokens it is undecided among {:.0f} tokens instead of {:.0f},".format(
+            tokens / 1e6, *perplexities
+        )
+        in text
+    )
+    assert found["pretraining"]["fills"]["This movie is a waste of [MASK]."][0][0] == "time"
+    (shown,) = [cell.source for cell in cells(lesson) if "RECORDED_LOSSES = " in cell.source]
+    curve = " ".join(f"{row['val_loss']:.2f}" for row in found["pretraining"]["curve"])
+    assert curve in " ".join(shown.split())
+    assert found["neighbours"]["bad"][0] == "good"
+    assert "*good* is the token nearest to *bad*" in text
+
+
+def test_the_figures_of_what_pretraining_buys_are_the_recorded_ones():
+    script, found = load("pretraining_pays"), record("pretraining_pays")
+    done = script.rows(found)
+    values = {}
+    for cell in cells(NOTEBOOKS / "04_pretraining.ipynb"):
+        if "RECORDED = {" in cell.source:
+            exec(cell.source, values)
+    assert values["LABELS"] == tuple(script.EPOCHS)
+    assert values["RECORDED"] == {
+        name: [done[start, size, 0]["accuracy"] for size in script.EPOCHS if (start, size, 0) in done]
+        for start, name in script.NAMES.items()
+    }
+    assert load("pages").filled("pretraining_pays") == script.table(found)
 
 
 def test_the_figures_of_grading_are_the_recorded_ones():

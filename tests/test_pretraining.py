@@ -392,6 +392,9 @@ def test_logits_are_float32_in_half_precision():
         "masked": "float32",
         "next": "float32",
     }
+    ids = np.ones((1, 4), "int32")
+    inputs = dict.fromkeys(("token_ids", "segment_ids", "padding_mask", "mask_positions"), ids)
+    assert keras.backend.standardize_dtype(model(inputs)["masked"].dtype) == "float32"
 
 
 @backend
@@ -479,6 +482,34 @@ def test_causal_language_model_learns_and_goes_on():
     assert text == pretraining.generate(model, tokenizer, "w1 w8", tokens=4, temperature=0.1)
     hot = {pretraining.generate(model, tokenizer, "w1", tokens=5, temperature=50.0, seed=i) for i in range(3)}
     assert len(hot) == 3
+
+
+@backend
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_a_cache_changes_no_logits(norm_first):
+    options = {"use_causal_mask": True, "num_layers": 2, "norm_first": norm_first}
+    model = pretraining.causal_language_model(disturb(small_encoder(65, **options)))
+    disturb(model, seed=1)
+    ids = np.random.default_rng(0).integers(5, 65, (2, 9)).astype("int32")
+    x = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 0 * ids + 1}
+    whole, cache = array(model(x)), None
+    for start, stop in ((0, 4), (4, 5), (5, 6), (6, 9)):
+        logits, cache = pretraining.next_logits(model, ids[:, start:stop], cache)
+        np.testing.assert_allclose(array(logits), whole[:, stop - 1], atol=1e-4, rtol=1e-4)
+    assert [tuple(each.shape) for pair in cache for each in pair] == [(2, 2, 9, 8)] * 4
+    with pytest.raises(ValueError, match=r"There are 40 positions\. Received: 9 tokens and 32 more"):
+        pretraining.next_logits(model, np.full((2, 32), 7), cache)
+
+
+@backend
+def test_a_text_is_the_same_with_a_cache_and_without():
+    model = pretraining.causal_language_model(disturb(small_encoder(65, use_causal_mask=True)))
+    texts = [
+        pretraining.generate(model, word_tokenizer(), "w1 w2", tokens=20, seed=3, use_cache=use_cache)
+        for use_cache in (True, False)
+    ]
+    assert texts[0] == texts[1]
+    assert len(texts[0].split()) > 5
 
 
 @pytest.mark.parametrize("next_sentence", [False, True])

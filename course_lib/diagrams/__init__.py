@@ -38,6 +38,15 @@ from course_lib.diagrams.imdb import (
     split_with_a_leak,
     word_into_pieces,
 )
+from course_lib.diagrams.pretraining import (
+    causal_shift,
+    key_value_cache,
+    masked_head,
+    masking,
+    packed_pairs,
+    pretrain_once,
+    what_is_seen,
+)
 from course_lib.diagrams.transformer import (
     embedding_sum,
     encoder_block,
@@ -60,6 +69,7 @@ __all__ = [
     "attention_flow",
     "batches_by_length",
     "bottleneck",
+    "causal_shift",
     "classifier_parts",
     "clock_hands",
     "cost_grid",
@@ -75,15 +85,20 @@ __all__ = [
     "grouped_queries",
     "heads",
     "journey",
+    "key_value_cache",
     "lesson_loop",
     "lora",
+    "masked_head",
+    "masking",
     "masks",
     "mcnemar_table",
     "norm_axes",
     "one_query",
+    "packed_pairs",
     "padding_mask",
     "paired_verdicts",
     "pieces_grow",
+    "pretrain_once",
     "raters_agree",
     "review_to_batch",
     "rms_norm",
@@ -92,6 +107,7 @@ __all__ = [
     "split_with_a_leak",
     "swiglu",
     "warm_up_and_decay",
+    "what_is_seen",
     "word_into_pieces",
 ]
 
