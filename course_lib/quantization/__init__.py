@@ -3,16 +3,17 @@
 An affine code stores x as the integer q with x ≈ scale · (q − zero_point). It is symmetric when the zero
 point is 0. Integers of b bits are signed: from −2^(b−1) to 2^(b−1) − 1.
 
-A module per idea: `numbers` (codes of arrays), `calibration` (which range a code covers), `training` (with
-rounded kernels), `keras_models` (whole models), `packed` (files of integers), `litert`.
+A module per idea: `numbers` (codes of arrays), `axes` (where a layer's outputs lie), `calibration` (which
+range a code covers), `training` (with rounded kernels), `keras_models`, `packed` (files), `litert`.
 
 Sources: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", CVPR 2018, arXiv:1712.05877; Krishnamoorthi, 2018, arXiv:1806.08342; Bengio, Léonard and
 Courville, 2013, arXiv:1308.3432, for the straight-through estimator.
 """
 
+from course_lib.quantization.axes import input_axes, tables
 from course_lib.quantization.calibration import calibrate
-from course_lib.quantization.keras_models import MODES, quantize_model, report, round_weights, tables
+from course_lib.quantization.keras_models import MODES, quantize_model, report, round_weights
 from course_lib.quantization.litert import INTEGER_OPERATIONS, LITERT, LiteRT, export, inputs
 from course_lib.quantization.numbers import (
     channel_scales,
@@ -41,6 +42,7 @@ __all__ = [
     "dequantize_groups",
     "export",
     "fake_quantize",
+    "input_axes",
     "inputs",
     "load",
     "pack_int4",

@@ -1,5 +1,6 @@
 """A whole model: its tables rounded in place, and Keras' own `quantize`."""
 
+import contextlib
 import gc
 import inspect
 import re
@@ -10,39 +11,20 @@ import numpy as np
 from keras import ops
 
 from course_lib import transformer
+from course_lib.quantization.axes import (
+    as_matrix,
+    as_table,
+    input_axes,
+    layers,
+    spared,
+    tables,
+    values,
+    without,
+)
 from course_lib.quantization.numbers import check_groups, round_trip
 
 
-def tables(model):
-    """The weights that are worth few bits: kernels and embedding tables; the rest is a percent.
-
-    Args:
-        model: A built `keras.Model`.
-
-    Returns:
-        Dict from path to variable.
-
-    Raises:
-        ValueError: If the model is not built, has none, or is quantized already.
-    """
-    if not model.built:
-        raise ValueError(f"The model {model.name!r} is not built: call it on a batch, or `build` it, first.")
-    codes = [
-        variable.path for variable in model.variables if "int" in str(variable.dtype) and _is_table(variable)
-    ]
-    if codes:
-        raise ValueError(f"The model {model.name!r} is quantized already: {codes[0]} holds integers.")
-    found = {variable.path: variable for variable in model.variables if _is_table(variable)}
-    if not found:
-        raise ValueError(f"The model {model.name!r} has no layer with a kernel or a table of embeddings.")
-    return found
-
-
-def _is_table(variable):
-    return variable.name in ("kernel", "embeddings") and len(variable.shape) > 1
-
-
-def round_weights(model, bits, group_size=None):
+def round_weights(model, bits, group_size=None, spare=()):
     """Rounds all tables of a model to `bits` bits, in place; they stay float32.
 
     It shows what quantization does to accuracy, whatever format the integers are stored in.
@@ -50,28 +32,28 @@ def round_weights(model, bits, group_size=None):
     Args:
         model: A built `keras.Model`.
         bits: Bits per integer, from 2 to 8.
-        group_size: Inputs that share a scale; None has one per output, and per row of an embedding.
+        group_size: Inputs that share a scale; None has one per output of the layer (see `input_axes`), and
+            per row of an embedding.
+        spare: Regular expressions; tables in whose path one is found are left alone.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: As `tables`, or if `group_size` does not divide some table; the model is then unchanged.
+        ValueError: As `tables`; if `group_size` does not divide the inputs of some table, or a number in it
+            is not finite: the error names it. The model is then unchanged.
     """
-    found = {path: turned(path, variable) for path, variable in tables(model).items()}
-    for path, value in found.items():
+    found, inputs = without(tables(model), spare), input_axes(model)
+    rounded = {}
+    for path, value in values(found).items():
+        axes = inputs[id(found[path])]
+        matrix = as_matrix(value, axes)
         if group_size is not None:
-            check_groups(value.shape, group_size, path)
-    for path, variable in tables(model).items():
-        value = round_trip(found[path], bits, group_size)
-        variable.assign(value.T if path.endswith("embeddings") else value)
+            check_groups(matrix.shape, group_size, path)
+        rounded[path] = as_table(round_trip(matrix, bits, group_size), value.shape, axes)
+    for path, variable in found.items():
+        variable.assign(rounded[path])
     return model
-
-
-def turned(path, variable):
-    """A table as an array with its outputs on the last axis."""
-    value = ops.convert_to_numpy(variable)
-    return value.T if path.endswith("embeddings") else value
 
 
 MODES = ("int8", "int4", "float8", "gptq", "awq")
@@ -80,7 +62,9 @@ MODES = ("int8", "int4", "float8", "gptq", "awq")
 def quantize_model(model, mode, group_size=None, samples=None, spare=()):
     """Quantizes a model in place with Keras' own `quantize`, with the errors it lacks.
 
-    Dense layers and embeddings of Keras become integers; layers of your own keep their other weights.
+    Dense layers and embeddings of Keras become integers; layers of your own keep their other weights. Such a
+    model can be saved as a `.keras` file and loaded, also where Keras alone forgets that a layer inside
+    another one is quantized (`MultiHeadAttention` among them).
 
     Args:
         model: A built `keras.Model`.
@@ -96,23 +80,30 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
 
     Raises:
         ValueError: If the model is not built, quantized already or without a layer that Keras can quantize;
-            if the installed Keras does not know the mode; if `group_size` does not divide a kernel's inputs.
+            if the installed Keras does not know the mode; if `group_size` does not divide a kernel's inputs,
+            or a number in one is not finite; if an expression of `spare` matches nothing.
+
+    Warns:
+        UserWarning: If more than half of the weights that are worth few bits stay as they are, because Keras
+            cannot quantize their layers, or if a layer would not come back from a `.keras` file.
     """
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: {mode!r}")
-    known = tables(model)
-    layers = [layer for layer in _leaves(model) if _quantizable(layer) and not _is_spared(layer, spare)]
-    if not layers:
+    known, every = tables(model), layers(model)
+    leaves = [layer for layer in every if _quantizable(layer) and len(layers(layer)) == 1]
+    paths = [[layer.path or layer.name, *(each.path for each in layer.variables)] for layer in leaves]
+    wanted = [layer for layer, out in zip(leaves, spared(paths, spare), strict=True) if not out]
+    if not wanted:
         raise ValueError(f"The model {model.name!r} has no layer that Keras can quantize, or all are spared.")
-    if any(layer.quantization_mode for layer in layers):
+    if any(layer.quantization_mode for layer in wanted):
         raise ValueError(f"The model {model.name!r} is quantized already.")
     if group_size is not None and mode in ("int8", "float8"):
         raise ValueError(f"{mode} has no groups. Received: {group_size=}")
-    if group_size is not None:
-        for layer in layers:
-            for variable in layer.variables:
-                if variable.path in known:
-                    check_groups(turned(variable.path, variable).shape, group_size, variable.path)
+    owners = {id(variable): layer for layer in wanted for variable in layer.variables}
+    inputs = input_axes(model)
+    for path, value in values({path: each for path, each in known.items() if id(each) in owners}).items():
+        if group_size is not None:
+            check_groups(as_matrix(value, inputs[id(known[path])]).shape, group_size, path)
     config = None
     if mode == "int4":
         config = _groups_of_int4(group_size)
@@ -122,22 +113,89 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # That a layer without kernel is left as it is.
-            model.quantize(mode, config=config, filters=lambda layer: any(layer is each for each in layers))
+            model.quantize(mode, config=config, filters=lambda layer: any(layer is each for each in wanted))
     finally:
         gc.unfreeze()
+    if mode in ("int8", "int4", "float8"):
+        _warn_of_the_rest(
+            mode, {path: each for path, each in known.items() if not _matches(path, spare)}, owners
+        )
+    _keep_policies(every)
     return model
 
 
-def _leaves(model):
-    return [layer for layer in model._flatten_layers() if len(list(layer._flatten_layers())) == 1]
+def _warn_of_the_rest(mode, asked, owners):
+    sizes = {path: int(np.prod(each.shape)) for path, each in asked.items()}
+    left = {
+        path: sizes[path]
+        for path, each in asked.items()
+        if id(each) not in owners or not owners[id(each)].quantization_mode
+    }
+    reached = 1 - sum(left.values()) / sum(sizes.values())
+    if reached < 0.5:
+        warnings.warn(
+            f"{mode} reached {reached:.0%} of the weights: Keras quantizes Dense, EinsumDense and Embedding "
+            f"only. As before are {', '.join(left)}. `quantization.save` packs those, too.",
+            stacklevel=3,
+        )
+
+
+def _keep_policies(every):
+    """Tells layers that have quantized layers inside, so that their `get_config` says so.
+
+    Keras writes how a layer is quantized into that layer's own config. One that another layer makes, such as
+    the projections of `MultiHeadAttention`, has none in the file, and was rebuilt in float32, so that loading
+    the integers failed. A map of policies is what Keras offers for such layers.
+    """
+    for layer in every:
+        inner = [each for each in layers(layer)[1:] if each.quantization_mode]
+        if not inner or _is_functional(layer):
+            continue
+        if not isinstance(layer, keras.Model):
+            policy = layer.dtype_policy
+            policies = keras.dtype_policies.DTypePolicyMap(getattr(policy, "default_policy", policy))
+            for each in inner:
+                policies[each.path] = each.dtype_policy
+            layer.dtype_policy = policies
+        if not _comes_back(layer):
+            warnings.warn(
+                f"{layer.name!r} does not hand its `dtype` on to the layers that it makes, so Keras cannot "
+                "load this model from a `.keras` file once it is quantized. Use `save_weights`; to load, "
+                "build the model again, quantize it in the same way, and call `load_weights`.",
+                stacklevel=3,
+            )
+
+
+def _is_functional(layer):
+    """Whether a model's file has the config of each of its layers."""
+    return isinstance(layer, keras.Sequential) or (
+        isinstance(layer, keras.Model) and hasattr(layer, "inputs")
+    )
+
+
+def _comes_back(layer):
+    """Whether a layer that is made from its config, at the same place, has the same variables."""
+    try:
+        with contextlib.ExitStack() as scopes:
+            for name in layer.path.split("/")[:-1]:
+                scopes.enter_context(keras.name_scope(name))
+            twin = type(layer).from_config(layer.get_config())
+            twin.build_from_config(layer.get_build_config())
+        made, here = (
+            sorted((each.name, tuple(each.shape), str(each.dtype)) for each in one.variables)
+            for one in (twin, layer)
+        )
+        return made == here
+    except Exception:  # Whatever the layer's own code raises, then it does not.
+        return False
 
 
 def _quantizable(layer):
     return isinstance(layer, keras.layers.Dense | keras.layers.EinsumDense | keras.layers.Embedding)
 
 
-def _is_spared(layer, spare):
-    return any(re.search(pattern, layer.path or layer.name) for pattern in spare)
+def _matches(path, spare):
+    return any(re.search(pattern, path) for pattern in spare)
 
 
 def _groups_of_int4(group_size):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from course_lib import imdb, runtime
-from course_lib.quantization.keras_models import tables
+from course_lib.quantization.axes import tables
 
 LITERT = ("float32", "float16", "dynamic", "integer")
 

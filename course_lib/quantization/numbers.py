@@ -24,11 +24,15 @@ def scale_and_zero_point(low, high, bits=8, symmetric=True):
     """
     least, most = integers(bits)
     low, high = np.asarray(low, "float64"), np.asarray(high, "float64")
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
-        raise ValueError(f"`low` must not exceed `high`, both finite. Received: {low=}, {high=}")
+    wrong = np.atleast_1d(~(np.isfinite(low) & np.isfinite(high) & (low <= high)))
+    if wrong.any():
+        received = (
+            f"{low=}, {high=}" if wrong.size == 1 else f"{wrong.sum()} of {wrong.size} ranges are not so"
+        )
+        raise ValueError(f"`low` must not exceed `high`, both finite. Received: {received}")
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     scale = np.maximum(-low, high) / most if symmetric else (high - low) / (most - least)
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale.astype("float32") > 0, scale, 1.0)
     zero_point = np.zeros_like(scale) if symmetric else np.clip(np.rint(least - low / scale), least, most)
     return scale.astype("float32"), zero_point.astype("int32")
 
@@ -118,7 +122,7 @@ def check_groups(shape, group_size, name="The kernel"):
     if group_size < 1 or shape[0] % group_size:
         raise ValueError(
             f"{name} has {shape[0]} inputs, which groups of {group_size} do not divide. Take a divisor, such "
-            f"as {max(d for d in range(1, 129) if shape[0] % d == 0)}."
+            f"as {max(d for d in range(1, 129) if shape[0] % d == 0)}, or None for one scale per output."
         )
 
 

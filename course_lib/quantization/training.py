@@ -1,9 +1,11 @@
 """Quantization-aware training."""
 
+import keras
 import numpy as np
 from keras import ops
 
 from course_lib import pruning
+from course_lib.quantization.axes import input_axes
 from course_lib.quantization.numbers import check_groups, integers
 
 
@@ -50,6 +52,8 @@ class QuantizationAware(pruning.Reparameterised):
     The stored kernels stay in full precision and collect small steps; what the model computes with is rounded
     anew at each call, and the gradient passes straight through. `strip` it when it is trained.
 
+    The kernels are those of `pruning.kernels`; embeddings are not among them. Scales lie as in `input_axes`.
+
     Args:
         model: A built `keras.Model`.
         bits: Bits per integer.
@@ -65,16 +69,27 @@ class QuantizationAware(pruning.Reparameterised):
         super().__init__(model, spare, **kwargs)
         integers(bits)
         self.bits, self.group_size = bits, group_size
+        inputs = input_axes(model)
+        self._inputs = {path: inputs[id(each)] for path, each in pruning.kernels(model, spare).items()}
         if group_size is not None:
-            for path, kernel in self._found.items():
-                check_groups(kernel.shape, group_size, path)
+            for path, each in pruning.kernels(model, spare).items():
+                check_groups(self._matrix(path, each.shape)[1], group_size, path)
+
+    def _matrix(self, path, shape):
+        """In which order a kernel's axes give a matrix of inputs and outputs, and its shape."""
+        inputs = self._inputs[path]
+        order = (*inputs, *(axis for axis in range(len(shape)) if axis not in inputs))
+        count = int(np.prod([shape[axis] for axis in inputs]))
+        return order, (count, int(np.prod(shape)) // count)
 
     def transform(self, path, kernel):
         """The rounded kernel."""
-        shape = kernel.shape
-        if self.group_size is not None:
-            kernel = ops.reshape(kernel, (-1, self.group_size, shape[-1]))
-        axes = tuple(range(len(shape) - 1)) if self.group_size is None else 1
-        largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
-        scale = ops.stop_gradient(ops.maximum(largest, 1e-12)) / integers(self.bits)[1]
-        return ops.reshape(fake_quantize(kernel, scale, self.bits), shape)
+        order, (count, outputs) = self._matrix(path, kernel.shape)
+        # In half precision a small scale would be 0, and 0 / 0 is no number.
+        wide = ops.cast(kernel, keras.backend.result_type(kernel.dtype, "float32"))
+        groups = ops.reshape(ops.transpose(wide, order), (-1, self.group_size or count, outputs))
+        largest = ops.stop_gradient(ops.max(ops.abs(groups), axis=1, keepdims=True))
+        # A channel of zeros, or of what float32 can hardly hold, has any scale: all its codes are 0.
+        scale = ops.where(largest > 1e-30, largest, 1.0) / integers(self.bits)[1]
+        rounded = ops.reshape(fake_quantize(groups, scale, self.bits), [kernel.shape[axis] for axis in order])
+        return ops.cast(ops.transpose(rounded, np.argsort(order).tolist()), kernel.dtype)
