@@ -140,7 +140,8 @@ def test_a_packed_file_holds_every_matrix_of_any_model(tmp_path, kind, bits):
     tables = list(map(id, quantization.tables(model).values()))
     with np.load(path) as file:
         for i, variable in enumerate(model.weights):
-            assert file[f"{i}"].dtype.kind == ("iu" if id(variable) in tables else "f")[bits == 4 and -1]
+            packed = "u" if bits == 4 else "i"
+            assert file[f"{i}"].dtype.kind == (packed if id(variable) in tables else "f")
     for mine, variable in zip(restored.get_weights(), model.weights, strict=True):
         value = ops.convert_to_numpy(variable)
         if id(variable) not in tables:
@@ -251,8 +252,7 @@ def test_frozen_and_lora_layers():
     model = sequential((16,), layers.Dense(8, name="a"), Product(8, name="own"), layers.Dense(2, name="b"))
     model.layers[0].enable_lora(2)
     model.layers[1].trainable = model.layers[2].trainable = False
-    assert [path.split("/", 1)[-1] for path in quantization.tables(model)] == ["kernel", "w", "kernel"]
-    assert all("lora" not in path for path in quantization.tables(model))
+    assert [each.name for each in quantization.tables(model).values()] == ["kernel", "w", "kernel"]
 
 
 def test_spare_without_a_match_is_refused(tmp_path):
@@ -381,10 +381,9 @@ def test_a_quantized_model_with_attention_reloads(tmp_path, mode):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = quantization.quantize_model(model, mode).predict(x, verbose=0)
-    for name in ("once.keras", "twice.keras"):
-        model.save(tmp_path / name)
-        model = keras.models.load_model(tmp_path / name)
-        np.testing.assert_allclose(model.predict(x, verbose=0), found, atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), found, atol=1e-6)
 
 
 @keras.saving.register_keras_serializable(package="tests")

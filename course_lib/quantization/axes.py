@@ -8,7 +8,6 @@ import re
 
 import keras
 import numpy as np
-from keras import ops
 
 VECTORS = r"bias|gamma|beta|alpha|moving_\w+"  # Few, added or multiplied by element, and left as they are.
 ADAPTERS = r"lora_\w+"  # As in Dettmers et al., "QLoRA", NeurIPS 2023, arXiv:2305.14314.
@@ -161,7 +160,7 @@ def values(found):
     """
     arrays = {}
     for path, variable in found.items():
-        array = ops.convert_to_numpy(variable)
+        array = np.asarray(variable)
         array = array.astype("float64" if array.dtype == "float64" else "float32")
         if wrong := np.count_nonzero(~(np.abs(array) <= np.finfo("float32").max)):
             raise ValueError(

@@ -64,7 +64,8 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
 
     Dense layers and embeddings of Keras become integers; layers of your own keep their other weights. Such a
     model can be saved as a `.keras` file and loaded, also where Keras alone forgets that a layer inside
-    another one is quantized (`MultiHeadAttention` among them).
+    another one is quantized (`MultiHeadAttention` among them). Keep that file: what Keras 3.15 cannot is to
+    save a loaded model with such layers once more.
 
     Args:
         model: A built `keras.Model`.

@@ -4,7 +4,6 @@ import json
 import zipfile
 
 import numpy as np
-from keras import ops
 
 from course_lib import runtime
 from course_lib.quantization.axes import as_matrix, as_table, input_axes, tables, values, without
@@ -45,7 +44,7 @@ def save(model, path, bits=4, group_size="auto", spare=()):
     arrays, header = {}, []
     for i, variable in enumerate(model.weights):
         if id(variable) not in known:
-            arrays[f"{i}"] = _plain(ops.convert_to_numpy(variable))
+            arrays[f"{i}"] = _plain(np.asarray(variable))
             header.append([variable.name, list(variable.shape), None])
             continue
         name, value = known[id(variable)]
