@@ -68,21 +68,23 @@ def tables(model):
     return found
 
 
-def input_axes(model):
+def input_axes(model, variables=None):
     """Which axes of each table share a scale.
 
     Args:
         model: A built `keras.Model`.
+        variables: Weights of the model with two axes or more; None takes its `tables`.
 
     Returns:
-        Dict from the `id` of a table's variable to a tuple of axes, those that its layer sums over: all but
-        the last in a dense, recurrent or convolutional layer; all but the last two in a depthwise
-        convolution, all but the last but one in a transposed one; those that an `EinsumDense` has not in its
-        output. The rows of an embedding have a scale each. Of a layer that is none of Keras', the axis before
-        the last counts as the inputs.
+        Dict from the `id` of a variable to a tuple of axes, those that its layer sums over: all but the last
+        in a dense, recurrent or convolutional layer; all but the last two in a depthwise convolution, all but
+        the last but one in a transposed one; those that an `EinsumDense` has not in its output. The rows of
+        an embedding have a scale each. Of a layer that is none of Keras', the axis before the last counts as
+        the inputs.
     """
     owners = _owners(model)
-    return {id(each): _input_axes(owners.get(id(each)), each) for each in tables(model).values()}
+    variables = tables(model).values() if variables is None else variables
+    return {id(each): _input_axes(owners.get(id(each)), each) for each in variables}
 
 
 def _owners(model):

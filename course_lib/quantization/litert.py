@@ -15,26 +15,27 @@ from course_lib.quantization.axes import tables
 
 LITERT = ("float32", "float16", "dynamic", "integer")
 
-INTEGER_OPERATIONS = {"FULLY_CONNECTED", "GATHER"}
+INTEGER_OPERATIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "GATHER"}
 
 
 def export(model, path, mode="float32", length=128, samples=None, shapes=None):
-    """Writes a classifier of token ids as a LiteRT file for one text of a fixed length.
+    """Writes a model as a LiteRT file for one example, of a fixed length where the model leaves that open.
 
     Args:
-        model: A built `keras.Model` in float32, from a dict of integers `(batch, length)` to one tensor.
+        model: A built Functional or Sequential `keras.Model` in float32, such as a classifier of token ids.
+            Its inputs are one tensor, or a list or a dict of them; its outputs likewise.
         path: The file, ending in `.tflite`; it is replaced only when the new one is complete.
         mode: "float32"; "float16" stores weights in 16 bits and computes in 32; "dynamic" stores them in 8
             and rounds the inputs of dense layers at run time; "integer" fixes the scales of these inputs and
             outputs beforehand, from `samples`, and leaves softmax and norms in float32.
-        length: Tokens per text; shorter ones are padded.
-        samples: For "integer": iterable of inputs, as `inputs` gives them.
+        length: Size of every axis that the model leaves open: tokens per text; shorter ones are padded.
+        samples: For "integer": iterable of inputs, as `LiteRT` takes them; `inputs` makes them of texts.
         shapes: Pairs of texts and tokens, instead of one text of `length`. The file then has a signature
             `b4_l64` for 4 texts of 64 tokens, and so on, and one copy of the weights for all.
 
     Raises:
         ValueError: If the mode is unknown, samples are missing, the model is not built or quantized, computes
-            in half precision, or Keras does not run on TensorFlow.
+            in half precision, or does not say what its inputs are, or Keras does not run on TensorFlow.
     """
     path = pathlib.Path(path)
     if mode not in LITERT or path.suffix != ".tflite":
@@ -49,17 +50,28 @@ def export(model, path, mode="float32", length=128, samples=None, shapes=None):
     if shapes and mode == "integer":
         raise ValueError('The mode "integer" takes one length, not `shapes`.')
     tables(model)  # For its errors.
+    tensors = _named_inputs(model)
     halves = sorted({layer.compute_dtype for layer in model.layers} - {"float32"})
     if halves:
         raise ValueError(f"The model computes in {halves[0]}. Build it under float32 and copy the weights.")
     import tensorflow as tf
 
+    def structured(x):
+        if isinstance(model.input, dict):
+            return x
+        return list(x.values()) if isinstance(model.input, list | tuple) else next(iter(x.values()))
+
     named = {f"b{texts}_l{tokens}": (texts, tokens) for texts, tokens in shapes or [(1, length)]}
     archive = keras.export.ExportArchive()
     archive.track(model)
     for name, shape in named.items():
-        signature = {each: tf.TensorSpec(shape, tf.int32, name=each) for each in model.input}
-        archive.add_endpoint(name, lambda x: model(x, training=False), input_signature=[signature])
+        signature = {
+            each: tf.TensorSpec(_fixed(tensor.shape, *shape), tensor.dtype, name=each)
+            for each, tensor in tensors.items()
+        }
+        archive.add_endpoint(
+            name, lambda x: model(structured(x), training=False), input_signature=[signature]
+        )
     with tempfile.TemporaryDirectory() as folder, _quiet():
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(named))
@@ -67,9 +79,43 @@ def export(model, path, mode="float32", length=128, samples=None, shapes=None):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if mode == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        content = _integer(converter, samples) if mode == "integer" else converter.convert()
+        if mode == "integer":
+            samples = [each if isinstance(each, dict) else {next(iter(tensors)): each} for each in samples]
+            content = _integer(converter, samples)
+        else:
+            content = converter.convert()
     with runtime.atomic_write(path) as part:
         part.write_bytes(content)
+
+
+def _named_inputs(model):
+    """Dict from a name to each of a model's input tensors, in their order."""
+    try:
+        tensors = model.input
+    except (AttributeError, ValueError):
+        tensors = None
+    if isinstance(tensors, dict):
+        named = dict(tensors)
+    elif tensors is not None:
+        several = tensors if isinstance(tensors, list | tuple) else [tensors]
+        # A name that nobody gave counts up with every model.
+        named = {
+            f"input_{i}" if str(getattr(each, "name", "")).startswith("keras_tensor") else each.name: each
+            for i, each in enumerate(several)
+            if hasattr(each, "name")
+        }
+        named = named if len(named) == len(several) else None
+    if tensors is None or not named or not all(hasattr(each, "shape") for each in named.values()):
+        raise ValueError(
+            f"{model.name!r} does not say what its inputs are. Export a Functional or Sequential model with "
+            "one input, or a list or a dict of them. `keras.Model(x, model(x))` is one, x = keras.Input(...)."
+        )
+    return named
+
+
+def _fixed(shape, examples, length):
+    """A shape without open axes."""
+    return (examples, *(length if size is None else size for size in shape[1:]))
 
 
 def _integer(converter, samples):
@@ -154,10 +200,28 @@ class LiteRT:
             raise ValueError(f"{path} is no LiteRT model: {error}") from None
 
     def __call__(self, inputs):
-        """Applies the model to a dict of arrays for one text and returns its output, `(1, ...)`."""
-        (output,) = self._run(**inputs).values()
-        return output
+        """Applies the model to one example.
+
+        Args:
+            inputs: Dict from the inputs' names to arrays `(1, ...)`, or the array if there is one input.
+
+        Returns:
+            The output, `(1, ...)`, or a dict from names to outputs if there are several.
+
+        Raises:
+            ValueError: If the names are others.
+        """
+        names = sorted(self._run.get_input_details())
+        if not isinstance(inputs, dict):
+            inputs = {names[0]: inputs} if len(names) == 1 else {}
+        if sorted(inputs) != names:
+            raise ValueError(f"This model takes a dict of {', '.join(names)}. Received: {', '.join(inputs)}")
+        outputs = self._run(**inputs)
+        return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
     def predict(self, inputs):
-        """Applies the model to a list of inputs and returns the outputs as one array `(n, ...)`."""
-        return np.concatenate([self(each) for each in inputs])
+        """Applies the model to a list of inputs; the outputs as one array `(n, ...)`, or a dict of them."""
+        outputs = [self(each) for each in inputs]
+        if isinstance(outputs[0], dict):
+            return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
+        return np.concatenate(outputs)

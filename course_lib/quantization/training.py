@@ -49,6 +49,7 @@ def straight_through_gradient(x, gradient, scale, bits=8):
     return np.where((least * scale <= x) & (x <= most * scale), gradient, 0.0)
 
 
+@keras.saving.register_keras_serializable(package="course_lib")
 class QuantizationAware(pruning.Reparameterised):
     """A model that is trained with rounded kernels and gets used to them (Jacob et al. 2018, section 3).
 
@@ -72,10 +73,11 @@ class QuantizationAware(pruning.Reparameterised):
         super().__init__(model, spare, **kwargs)
         integers(bits)
         self.bits, self.group_size = bits, group_size
-        inputs = input_axes(model)
-        self._inputs = {path: inputs[id(each)] for path, each in pruning.kernels(model, spare).items()}
+        kernels = pruning.kernels(model, spare)
+        inputs = input_axes(model, kernels.values())
+        self._inputs = {path: inputs[id(each)] for path, each in kernels.items()}
         if group_size is not None:
-            for path, each in pruning.kernels(model, spare).items():
+            for path, each in kernels.items():
                 check_groups(self._matrix(path, each.shape)[1], group_size, path)
 
     def _matrix(self, path, shape):
@@ -96,3 +98,7 @@ class QuantizationAware(pruning.Reparameterised):
         scale = ops.where(largest > 1e-30, largest, 1.0) / integers(self.bits)[1]
         rounded = ops.reshape(fake_quantize(groups, scale, self.bits), [kernel.shape[axis] for axis in order])
         return ops.cast(ops.transpose(rounded, np.argsort(order).tolist()), kernel.dtype)
+
+    def get_config(self):
+        """Returns the arguments that make the same model again."""
+        return {**super().get_config(), "bits": self.bits, "group_size": self.group_size}
