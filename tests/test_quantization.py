@@ -424,6 +424,8 @@ def test_misuse_is_refused():
         (("int4", 5), "do not divide"),
         (("gptq", 8), "needs `samples`"),
         (("awq", 8, [[]]), "needs `samples`"),
+        (("gptq", 8, np.full((2, 8), 60)), "Token ids must be from 0 to 59"),
+        (("gptq", 8, np.ones((2, 25), int)), "There are 24 positions"),
         (("int8", None, None, (".",)), "no layer that Keras can quantize"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -228,6 +228,9 @@ def _calibrated(model, mode, group_size, samples):
             {"token_ids": ids, "segment_ids": ops.zeros_like(ids), "padding_mask": ops.ones_like(ids)}
         )
 
+    # For its errors, before any layer is touched: ids beyond the table, texts beyond the positions.
+    transformer.check_token_ids(samples, model.get_layer("token_embedding").input_dim)
+    embed(samples[:1])
     return _config(
         f"{mode.upper()}Config",
         dataset=list(samples),

@@ -45,7 +45,7 @@ def save(model, path, bits=4, group_size="auto", spare=()):
     for i, variable in enumerate(model.weights):
         if id(variable) not in known:
             arrays[f"{i}"] = _plain(np.asarray(variable))
-            header.append([variable.name, list(variable.shape), None])
+            header.append([variable.path, list(variable.shape), None])
             continue
         name, value = known[id(variable)]
         matrix = as_matrix(value, inputs[id(variable)])
@@ -56,7 +56,7 @@ def save(model, path, bits=4, group_size="auto", spare=()):
         codes = quantize(matrix, np.repeat(scales.astype("float32"), size, axis=0), bits=bits)
         arrays[f"{i}"] = pack_int4(codes) if bits == 4 else codes
         arrays[f"{i}_scales"] = scales
-        header.append([variable.name, list(variable.shape), list(inputs[id(variable)])])
+        header.append([variable.path, list(variable.shape), list(inputs[id(variable)])])
     with runtime.atomic_write(path) as part, part.open("wb") as file:
         np.savez(file, header=np.array(json.dumps({"bits": bits, "weights": header})), **arrays)
 
@@ -98,10 +98,10 @@ def load(model, path):
             header = json.loads(str(file["header"]))
             bits, weights = header["bits"], header["weights"]
             arrays = {name: file[name] for name in file.files if name != "header"}
-            saved = [(name, tuple(shape)) for name, shape, _ in weights]
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            saved = [(name.rpartition("/")[2], tuple(shape)) for name, shape, _ in weights]
+    except (AttributeError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} holds no weights that `save` wrote: {error}") from None
-    # Not by path: names such as `dense_3` count up while a process builds models.
+    # Not the whole path: names such as `dense_3` count up while a process builds models.
     mine = [(variable.name, tuple(variable.shape)) for variable in model.weights]
     if saved != mine:
         raise ValueError(f"{path} is of another network than {model.name!r}: weights or shapes differ.")
