@@ -230,7 +230,7 @@ def _calibrated(model, mode, group_size, samples):
 
     # For its errors, before any layer is touched: ids beyond the table, texts beyond the positions.
     transformer.check_token_ids(samples, model.get_layer("token_embedding").input_dim)
-    embed(samples[:1])
+    embed(ops.convert_to_tensor(samples[:1], "int32"))
     return _config(
         f"{mode.upper()}Config",
         dataset=list(samples),
