@@ -158,6 +158,19 @@ def test_calibration_leaves_outliers_out():
         quantization.calibrate(x, "percentile", percentile=101)
     with pytest.raises(ValueError, match="extremes"):
         quantization.calibrate(x, "guess")
+    for wrong in ([], [1.0, np.nan], [np.inf]):
+        with pytest.raises(ValueError, match="must hold finite numbers"):
+            quantization.calibrate(wrong)
+
+
+def test_what_has_no_code_is_refused():
+    for x, scale in ((np.nan, 1.0), ([1.0, np.nan], 0.5), (0.0, 0.0)):
+        with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="has no code"):
+            quantization.quantize(x, scale)
+    assert quantization.quantize([np.inf, -np.inf], 1.0).tolist() == [127, -128]
+    with pytest.raises(ValueError, match="3 of 3 ranges") as caught:
+        quantization.round_trip(np.full((4, 3), np.nan), 4)
+    assert len(str(caught.value)) < 120  # No arrays.
 
 
 # Training

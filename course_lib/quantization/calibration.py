@@ -19,9 +19,12 @@ def calibrate(x, how="extremes", bits=8, percentile=99.9):
         `(low, high)`, floats.
 
     Raises:
-        ValueError: If `how` is unknown, or `percentile` out of range.
+        ValueError: If `how` is unknown, `percentile` out of range, or `x` empty or not finite.
     """
     x = np.asarray(x, "float64").ravel()
+    if not x.size or not np.isfinite(x).all():
+        wrong = np.count_nonzero(~np.isfinite(x))
+        raise ValueError(f"`x` must hold finite numbers. Received: {x.size}, of which {wrong} are not finite")
     if not 50 < percentile <= 100:
         raise ValueError(f"`percentile` must be above 50 and at most 100. Received: {percentile}")
     if how == "extremes":

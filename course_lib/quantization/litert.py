@@ -222,6 +222,8 @@ class LiteRT:
     def predict(self, inputs):
         """Applies the model to a list of inputs; the outputs as one array `(n, ...)`, or a dict of them."""
         outputs = [self(each) for each in inputs]
+        if not outputs:
+            raise ValueError("`inputs` must hold one example at least.")
         if isinstance(outputs[0], dict):
             return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
         return np.concatenate(outputs)

@@ -57,10 +57,12 @@ def quantize(x, scale, zero_point=0, bits=8):
         Integers of the shape of `x`: int8, or int16 from 9 bits on. Halves go to the even neighbour.
 
     Raises:
-        ValueError: If `bits` is out of range.
+        ValueError: If `bits` is out of range, or a number is NaN, which has no code.
     """
     least, most = integers(bits)
     codes = np.rint(np.asarray(x, "float64") / scale) + zero_point
+    if wrong := np.count_nonzero(np.isnan(codes)):
+        raise ValueError(f"NaN has no code. Received: {wrong} of {np.size(codes)}, or scales of 0")
     return np.clip(codes, least, most).astype("int8" if bits <= 8 else "int16")
 
 
