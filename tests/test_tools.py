@@ -12,6 +12,7 @@ import threading
 import time
 
 import matplotlib.pyplot as plt
+import nbclient
 import nbconvert
 import nbformat
 import numpy as np
@@ -19,12 +20,17 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
+from course_lib import serving
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
 import check_notebooks  # noqa: E402
+import drawings  # noqa: E402
 import execute  # noqa: E402
 import nb  # noqa: E402
+import picture_of_page  # noqa: E402
 import pictures  # noqa: E402
 
 # nb.py
@@ -667,3 +673,56 @@ def test_a_notebook_of_the_tools_becomes_a_python_script(paths):
     text, resources = nbconvert.ScriptExporter().from_filename(str(paths[1]))
     assert resources["output_extension"] == ".py"
     compile(text, "lesson.py", "exec")  # Magics included.
+
+
+# drawings.py
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("diagrams.one_query()", "one_query"),
+        ("# Look.\ndiagrams.one_query()", "one_query"),
+        ("x = diagrams.one_query()", None),
+        ("diagrams.one_query()\nprint(1)", None),
+        ("diagrams.save_all(folder)", None),
+        ("%matplotlib inline\nprint(1)", None),
+    ],
+)
+def test_cells_that_only_show_a_drawing(source, name):
+    assert drawings.shown(source) == name
+
+
+def test_drawings_are_renewed_as_running_the_cell_would(tmp_path, capsys):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from course_lib import diagrams")])
+    book.cells.append(nbformat.v4.new_code_cell("diagrams.one_query()"))
+    path = tmp_path / "lesson.ipynb"
+    nbformat.write(book, path)
+    drawings.main([path])
+    assert "1 drawings" in capsys.readouterr().out
+    renewed = nbformat.read(path, as_version=4).cells
+    nbclient.NotebookClient(book, kernel_name="python3").execute()
+    assert renewed[0].outputs == []
+    assert renewed[1].outputs == book.cells[1].outputs
+
+
+# picture_of_page.py
+
+
+def test_the_picture_of_the_page_shows_this_page_and_this_classifier():
+    with Image.open(serving.PICTURE) as picture:
+        assert picture.width == 700
+        assert picture.info["Verdict"].startswith("positive")
+        assert picture.info["Subject"] == picture_of_page.subject(), "run tools/picture_of_page.py"
+    assert serving.PICTURE.stat().st_size < 60_000
+    assert picture_of_page.TEXT in (TOOLS.parent / "notebooks" / "00_welcome.ipynb").read_text("utf-8")
+
+
+@pytest.mark.browser
+def test_a_picture_of_the_page_can_be_taken(driver):
+    with picture_of_page.service() as address:
+        taken, verdict = picture_of_page.photograph(driver, address)
+    with Image.open(io.BytesIO(taken)) as new, Image.open(serving.PICTURE) as saved:
+        assert new.width == saved.width
+        assert abs(new.height - saved.height) < 60  # Another system has other fonts.
+        assert verdict[:10] == saved.info["Verdict"][:10]

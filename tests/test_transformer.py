@@ -1,4 +1,4 @@
-"""The encoder against NumPy in float64, against Keras and KerasHub, and against its own promises."""
+"""The encoder and the newer parts against NumPy in float64, Keras and KerasHub, and their own promises."""
 
 import math
 
@@ -516,3 +516,138 @@ def test_it_learns_compiled(norm_first):
     losses = model.fit(x, y, epochs=30, batch_size=16, verbose=0).history["loss"]
     assert losses[-1] < 0.3 * losses[0]
     assert all(np.isfinite(each).all() for each in model.get_weights())
+
+
+# What changed since
+
+
+def rotated_by_complex_numbers(x, positions, base=10_000.0):
+    """Each pair of components as a complex number, times one of length 1: in NumPy's float64."""
+    turns = np.exp(1j * np.multiply.outer(positions, base ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])))
+    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turns
+    return np.stack([turned.real, turned.imag], axis=-1).reshape(x.shape)
+
+
+@pytest.mark.parametrize("dtype", ["float32", WIDEST])
+def test_rotation_equals_complex_numbers(dtype):
+    x = np.random.default_rng(0).normal(size=(2, 3, 7, 8))
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+    for positions in (None, np.arange(7) + 90, np.array([0, 5, 5, 2, 1, 300, 1])):
+        found = array(transformer.rotate(x.astype(dtype), positions))
+        expected = rotated_by_complex_numbers(x, np.arange(7) if positions is None else positions)
+        # An angle of 300 radians is itself rounded to 2e-5 in float32.
+        np.testing.assert_allclose(found, expected, atol=tolerance if positions is None else 20 * tolerance)
+    each_text = np.array([[[0, 1, 2, 3, 4, 5, 6]], [[3, 4, 5, 6, 7, 8, 9]]])
+    found = array(transformer.rotate(x.astype(dtype), each_text, base=100.0))
+    for text in range(2):
+        expected = rotated_by_complex_numbers(x[text], each_text[text, 0], base=100.0)
+        np.testing.assert_allclose(found[text], expected, atol=tolerance)
+
+
+@examples
+@hypothesis.given(
+    query=hnp.arrays("float64", 6, elements=st.floats(-5, 5, width=32)),
+    key=hnp.arrays("float64", 6, elements=st.floats(-5, 5, width=32)),
+    place=st.integers(0, 100),
+    distance=st.integers(0, 100),
+    shift=st.integers(0, 100),
+)
+def test_rotated_scores_depend_on_the_distance_only(query, key, place, distance, shift):
+    def score(offset):
+        pair = np.stack([query, key]).astype(WIDEST)
+        turned = array(transformer.rotate(pair, np.array([place + offset + distance, place + offset])))
+        return turned[0] @ turned[1], np.linalg.norm(turned, axis=-1)
+
+    (here, lengths), (there, _) = score(0), score(shift)
+    tolerance = 1e-10 if TENSORFLOW else 5e-3
+    np.testing.assert_allclose(here, there, atol=tolerance)
+    np.testing.assert_allclose(lengths, [np.linalg.norm(query), np.linalg.norm(key)], atol=tolerance)
+    if distance == 0:
+        np.testing.assert_allclose(here, query @ key, atol=tolerance)
+
+
+def test_rotation_equals_kerashub_in_another_order():
+    from keras_hub.layers import RotaryEmbedding
+
+    x = np.random.default_rng(0).normal(size=(2, 9, 3, 8)).astype("float32")  # Texts, tokens, heads, depth.
+    halves = np.concatenate([x[..., 0::2], x[..., 1::2]], axis=-1)
+    theirs = array(RotaryEmbedding()(halves))
+    ours = array(transformer.rotate(np.swapaxes(x, 1, 2))).swapaxes(1, 2)
+    np.testing.assert_allclose(np.concatenate([ours[..., 0::2], ours[..., 1::2]], -1), theirs, atol=1e-5)
+
+
+def test_rotation_in_half_precision_tells_late_positions_apart():
+    x = ops.cast(np.ones((1, 2, 4)), "bfloat16")
+    late = transformer.rotate(x, np.array([256, 257]))
+    assert keras.backend.standardize_dtype(late.dtype) == "bfloat16"
+    late = array(ops.cast(late, "float32"))
+    expected = rotated_by_complex_numbers(np.ones((1, 2, 4)), np.array([256, 257]))
+    np.testing.assert_allclose(late, expected, atol=2e-2)
+
+
+def test_rotation_needs_pairs_and_takes_any_length():
+    with pytest.raises(ValueError, match=r"even depth\. Received: x\.shape=\(4, 3\)"):
+        transformer.rotate(np.ones((4, 3), "float32"))
+
+    class Turn(keras.layers.Layer):
+        def call(self, x):
+            return transformer.rotate(x)
+
+    symbolic = keras.Input((None, 4))
+    found = keras.Model(symbolic, Turn()(symbolic))(np.ones((1, 5, 4), "float32"))
+    expected = rotated_by_complex_numbers(np.ones((1, 5, 4)), np.arange(5))
+    np.testing.assert_allclose(array(found), expected, atol=1e-6)
+
+
+@examples
+@hypothesis.given(x=vectors, scale=st.floats(0.5, 20))
+def test_rms_norm_equals_numpy_and_keras(x, scale):
+    hypothesis.assume((np.abs(x).max(-1) > 0.1).all())
+    gamma = np.linspace(0.5, 2, 5)
+    expected = gamma * x / np.sqrt(np.mean(x**2, -1, keepdims=True) + 1e-6)
+    tolerance = 1e-9 if TENSORFLOW else 1e-4
+    found = array(transformer.rms_norm(x.astype(WIDEST), gamma.astype(WIDEST)))
+    np.testing.assert_allclose(found, expected, atol=tolerance)
+    layer = keras.layers.RMSNormalization(epsilon=1e-6)
+    layer.build(x.shape)
+    layer.set_weights([gamma])
+    np.testing.assert_allclose(array(layer(x.astype("float32"))), expected, atol=1e-4)
+    scaled = array(transformer.rms_norm((scale * x).astype(WIDEST), gamma.astype(WIDEST)))
+    np.testing.assert_allclose(scaled, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_grouped_queries_equal_keras(groups, masked):
+    from course_lib import attention
+
+    theirs = keras.layers.GroupQueryAttention(4, 6, groups)
+    x = np.random.default_rng(3).normal(size=(2, 5, 8)).astype("float32")
+    mask = np.arange(5) < np.array([[5], [3]])
+    theirs(x, x)
+    disturbed(theirs)
+    w = {each.path.split("/", 1)[1]: array(each) for each in theirs.weights}
+
+    def heads(name):
+        kernel, bias = w[f"{name}/kernel"], w[f"{name}/bias"]
+        return (np.einsum("btm,mhd->bhtd", x, kernel) + bias[:, None]).astype("float32")
+
+    options = {"mask": mask[:, None, None]} if masked else {}
+    found = transformer.grouped_query_attention(heads("query"), heads("key"), heads("value"), **options)
+    assert found.shape == (2, 6, 5, 4)
+    if groups == 6:
+        plain = attention.scaled_dot_product_attention(
+            heads("query"), heads("key"), heads("value"), **options
+        )
+        np.testing.assert_array_equal(array(found), array(plain))
+    output = (
+        np.einsum("bhtd,hdm->btm", array(found), w["attention_output/kernel"]) + w["attention_output/bias"]
+    )
+    expected = theirs(x, x, **({"value_mask": mask} if masked else {}))
+    np.testing.assert_allclose(output, array(expected), atol=1e-5)
+
+
+def test_groups_must_fit():
+    x = np.ones((1, 6, 2, 4), "float32")
+    with pytest.raises(ValueError, match="6 query heads cannot share 4 heads"):
+        transformer.grouped_query_attention(x, x[:, :4], x[:, :4])

@@ -8,17 +8,91 @@ import pathlib
 import matplotlib as mpl
 
 from course_lib import runtime
-from course_lib.diagrams.attention import one_query
+from course_lib.diagrams.attention import (
+    attention_flow,
+    bottleneck,
+    clock_hands,
+    cost_grid,
+    heads,
+    masks,
+    one_query,
+)
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.fine_tuning import (
+    adamw_step,
+    classifier_parts,
+    early_stopping,
+    four_ways,
+    lora,
+    mcnemar_table,
+    warm_up_and_decay,
+)
+from course_lib.diagrams.imdb import (
+    batches_by_length,
+    cut_ends,
+    padding_mask,
+    paired_verdicts,
+    pieces_grow,
+    raters_agree,
+    review_to_batch,
+    split_with_a_leak,
+    word_into_pieces,
+)
+from course_lib.diagrams.transformer import (
+    embedding_sum,
+    encoder_block,
+    encoder_decoder,
+    encoder_way,
+    grouped_queries,
+    norm_axes,
+    rms_norm,
+    rotary_positions,
+    swiglu,
+)
+from course_lib.diagrams.welcome import ai_infrastructure, journey, lesson_loop
 
 __all__ = [
     "DRAWINGS",
     "Canvas",
     "Drawing",
+    "adamw_step",
+    "ai_infrastructure",
+    "attention_flow",
+    "batches_by_length",
+    "bottleneck",
+    "classifier_parts",
+    "clock_hands",
+    "cost_grid",
+    "cut_ends",
     "drawing",
+    "early_stopping",
+    "embedding_sum",
+    "encoder_block",
+    "encoder_decoder",
+    "encoder_way",
     "faults",
+    "four_ways",
+    "grouped_queries",
+    "heads",
+    "journey",
+    "lesson_loop",
+    "lora",
+    "masks",
+    "mcnemar_table",
+    "norm_axes",
     "one_query",
+    "padding_mask",
+    "paired_verdicts",
+    "pieces_grow",
+    "raters_agree",
+    "review_to_batch",
+    "rms_norm",
+    "rotary_positions",
     "save_all",
+    "split_with_a_leak",
+    "swiglu",
+    "warm_up_and_decay",
+    "word_into_pieces",
 ]
 
 
@@ -36,9 +110,10 @@ def save_all(folder):
     paths = []
     for name, draw in DRAWINGS.items():
         path = folder / f"{name}.svg"
-        about = {"Title": name.replace("_", " "), "Description": draw.__doc__.strip(), "Date": None}
+        figure = draw()
+        about = {"Title": name.replace("_", " "), "Description": figure.description, "Date": None}
         # The same drawing gives the same file: no random ids, no date.
         with runtime.atomic_write(path) as temporary, mpl.rc_context({"svg.hashsalt": name}):
-            draw().savefig(temporary, format="svg", metadata=about)
+            figure.savefig(temporary, format="svg", metadata=about)
         paths.append(path)
     return paths

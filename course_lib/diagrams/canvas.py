@@ -43,12 +43,23 @@ STYLE = {"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans"}
 
 
 class Drawing(matplotlib.figure.Figure):
-    """A figure that a notebook shows as a cell's last value, and pyplot, not knowing it, not once more."""
+    """A figure that a notebook shows as a cell's last value.
 
-    def _repr_png_(self):
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
-        return buffer.getvalue()
+    pyplot does not know it, and so shows it no second time. Its size is the same wherever in a notebook it
+    stands, where Jupyter's settings for matplotlib add a margin to what comes behind the first figure.
+
+    Attributes:
+        description: What it shows, in a sentence.
+    """
+
+    description = ""
+
+    def _ipython_display_(self):
+        from IPython.display import display  # Where there is no notebook, there may be no IPython.
+
+        with io.BytesIO() as buffer:
+            self.savefig(buffer, format="png")
+            display({"image/png": buffer.getvalue(), "text/plain": self.description}, raw=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -435,6 +446,7 @@ def drawing(height):
                 mpl.rcParams.update(STYLE)
                 canvas = Canvas(height)
                 function(canvas, **options)
+            canvas.figure.description = " ".join(inspect.getdoc(function).split())
             return canvas.figure
 
         signature = inspect.signature(function)

@@ -7,6 +7,7 @@ of it as one application), `server` (the process).
 
 from course_lib.serving.app import LOCAL_HOSTS, create_app
 from course_lib.serving.limits import Settings
+from course_lib.serving.page import PICTURE
 from course_lib.serving.server import serve
 
-__all__ = ["LOCAL_HOSTS", "Settings", "create_app", "serve"]
+__all__ = ["LOCAL_HOSTS", "PICTURE", "Settings", "create_app", "serve"]

@@ -4,7 +4,11 @@ import base64
 import hashlib
 import html
 import importlib.resources
+import pathlib
 import re
+
+# The page at work, for who has not started it yet; tools/picture_of_page.py takes it.
+PICTURE = pathlib.Path(__file__).with_name("page.png")
 
 
 def load(card, settings):
