@@ -299,12 +299,15 @@ def classifier(backbone, num_classes=2, dropout=0.1):
 
 
 def pooled(backbone):
-    """The mean of an encoder's token vectors without padding: a symbolic float32 tensor `(batch, width)`."""
-    import keras
+    """The mean of an encoder's token vectors without padding: a symbolic float32 tensor `(batch, width)`.
 
-    mask = keras.ops.cast(backbone.input["padding_mask"], "bool")
-    pooling = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean_of_tokens")
-    return pooling(backbone.output["sequence_output"], mask=mask)
+    It is zeros for a text without tokens, where `keras.layers.GlobalAveragePooling1D` gives 0 / 0.
+    """
+    from keras import ops
+
+    mask = ops.expand_dims(ops.cast(ops.cast(backbone.input["padding_mask"], "bool"), "float32"), -1)
+    total = ops.sum(ops.cast(backbone.output["sequence_output"], "float32") * mask, axis=1)
+    return total / ops.maximum(ops.sum(mask, axis=1), 1.0)
 
 
 def load_reviewer(precision=None, path=None):

@@ -12,6 +12,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+import scipy.stats
+import sklearn.calibration
+import sklearn.linear_model
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +59,23 @@ def corpus(split, monkeypatch):
     found = imdb.Corpus(split, split, split, "a test")
     monkeypatch.setattr(imdb, "load", lambda **_: found)
     return found
+
+
+def test_a_model_with_a_softmax_is_refused(model, split, tmp_path):
+    probabilities = keras.Model(model.input, keras.layers.Softmax()(model.output))
+    with pytest.raises(ValueError, match="before its softmax"):
+        deployment.export(probabilities, tmp_path / "bundle", split, split, mode="float32", lengths=(32,))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["[SEP]", "[PAD]", "[MASK]", "[CLS]", "[UNK]"])
+def test_a_typed_special_token_is_text(bundle_classifier, name):
+    vocabulary = weights.vocabulary()
+    typed = f"a fine {name} film"
+    (found,) = imdb.encode([typed], sequence_length=32)
+    assert sum(vocabulary[i] == name for i in found) == (name in ("[CLS]", "[SEP]"))
+    spelt = typed.replace("[", "[ ").replace("]", " ]")
+    np.testing.assert_array_equal(*(bundle_classifier.logits([each]) for each in (typed, spelt)))
 
 
 @pytest.fixture
@@ -616,7 +636,8 @@ class TestWordImportance:
         text = "a warm and funny film"
         found = classifier.word_importance(text)
         whole = classifier(text)
-        hidden = classifier("a [MASK] and funny film")  # The tokenizer knows the name of its special token.
+        classifier._tokenizer.encode_special_tokens = False  # So that the letters are the token here.
+        hidden = classifier("a [MASK] and funny film")
         assert [word for word, _ in found] == text.split()
         assert found[1][1] == pytest.approx(whole.probability - hidden.probabilities[whole.label], abs=1e-5)
 
@@ -713,11 +734,41 @@ class TestCalibration:
             for labels in ([0, -1], [0, 2], [0.0, 0.5]):
                 with pytest.raises(ValueError, match="whole numbers from 0 to 1"):
                     function(halves, labels)
+            for labels in ([0, float("nan")], [0, None], ["0", "1"]):
+                with pytest.raises(ValueError, match="whole numbers from 0 to 1"):
+                    function(halves, labels)
             with pytest.raises(ValueError, match="finite"):
                 function(halves * np.nan, [0, 1])
         for wrong in ([[3.0, -2.0]], [[0.5, 0.1]], [[1.5, -0.5]]):
             with pytest.raises(ValueError, match="sum to 1"):
                 deployment.expected_calibration_error(wrong, [0])
+        with pytest.raises(ValueError, match=r"These are probabilities.*before its softmax"):
+            deployment.fit_temperature(
+                deployment.softmax(np.random.default_rng(0).normal(size=(9, 3))), [0] * 9
+            )
+        with pytest.raises(ValueError, match="`bins`"):
+            deployment.expected_calibration_error(halves, [0, 1], bins=0)
+
+    def test_error_is_that_of_scikit_learn_s_bins(self):
+        rng = np.random.default_rng(0)
+        probabilities = deployment.softmax(rng.normal(size=(500, 2)) * 2)
+        labels = rng.integers(0, 2, 500)
+        _, rows = deployment.expected_calibration_error(probabilities, labels, bins=10)
+        right = probabilities.argmax(axis=1) == labels
+        accuracy, confidence = sklearn.calibration.calibration_curve(
+            right, probabilities.max(axis=1), n_bins=10, strategy="uniform"
+        )
+        np.testing.assert_allclose([row[:2] for row in rows], np.column_stack([confidence, accuracy]))
+
+    def test_temperature_is_that_of_a_logistic_regression(self):
+        rng = np.random.default_rng(0)
+        logits = rng.normal(size=(2000, 2)) * 2
+        labels = (rng.random(2000) < deployment.softmax(logits / 1.7)[:, 1]).astype(int)
+        # Of two classes: one coefficient, 1 / T, for the difference of the logits.
+        regression = sklearn.linear_model.LogisticRegression(C=1e9, fit_intercept=False)
+        regression.fit((logits[:, 1] - logits[:, 0])[:, None], labels)
+        expected = 1 / regression.coef_[0, 0]
+        assert deployment.fit_temperature(logits, labels) == pytest.approx(expected, rel=1e-3)
 
 
 class TestDrift:
@@ -817,15 +868,119 @@ class TestDrift:
         assert tuple(reference[0]) == deployment.WATCHED
         assert reference[0] == {"length": 3, "unknown": 0.3333, "confidence": 0.9999, "label": 1}
 
+    def test_a_frequent_value_between_quantiles_has_its_bin(self):
+        # Each is a fifth, so that quantiles lie between them.
+        monitor = deployment.DriftMonitor({"a": [0.0] * 21 + [1, 2, 3, 4] * 19 + [5, 6, 7]}, bins=5)
+        for _ in range(100):
+            monitor.add({"a": -1.0})
+        assert monitor.report()["a"].alert
+
+    @pytest.mark.parametrize("missing", [1, 30, 100])
+    def test_nan_is_a_value_of_its_own(self, missing):
+        rng = np.random.default_rng(0)
+        reference = rng.normal(size=500)
+        shifted = [*rng.normal(3, 1, 100 - missing), *[float("nan")] * missing]
+        monitor = deployment.DriftMonitor({"a": reference})
+        for value in shifted:
+            monitor.add({"a": value})
+        assert monitor.report()["a"].alert
+        monitor = deployment.DriftMonitor({"a": reference})
+        for value in [*rng.normal(size=99), float("nan")]:
+            monitor.add({"a": value})
+        found = monitor.report()["a"]
+        assert not found.alert
+        assert np.isfinite([found.psi, found.p_value]).all()
+
+    def test_p_value_and_share_of_nan_are_scipy_s(self):
+        rng = np.random.default_rng(0)
+        reference, now = rng.normal(size=200), rng.normal(0.3, 1, 80)
+        plain, with_nan = (deployment.DriftMonitor({"a": reference}, window=n) for n in (80, 100))
+        for value in now:
+            plain.add({"a": value})
+            with_nan.add({"a": value})
+        expected = scipy.stats.ks_2samp(reference, now).pvalue
+        assert plain.report()["a"].p_value == pytest.approx(expected)
+        for _ in range(20):
+            with_nan.add({"a": float("nan")})
+        share = scipy.stats.fisher_exact([[0, 200], [20, 80]]).pvalue
+        assert with_nan.report()["a"].p_value == pytest.approx(2 * min(expected, share))
+        at = np.quantile(reference, [0.2, 0.4, 0.6, 0.8])
+        counts = [np.histogram(each, [-np.inf, *at, np.inf])[0] for each in (reference, now)]
+        psi = deployment.population_stability_index([*counts[0], 0], [*counts[1], 20])
+        assert with_nan.report()["a"].psi == pytest.approx(psi)
+
     @pytest.mark.parametrize(
-        "wrong", [[[1.0]] * 30, ["a"] * 30, [float("nan")] * 30, [10**400] * 30, [None] * 30]
+        ("wrong", "message"),
+        [
+            ({"a": 2.0}, "has no 'b'"),
+            ({"a": 2.0, "b": None}, "'b' is no number"),
+            ({"a": 2.0, "b": "3"}, "'b' is no number"),
+            ({"a": 2.0, "b": [1.0, 2.0]}, "'b' is no number"),
+        ],
+    )
+    def test_an_observation_counts_whole_or_not_at_all(self, wrong, message):
+        monitor = deployment.DriftMonitor({name: np.arange(50.0) for name in "ab"}, window=20)
+        for _ in range(19):
+            monitor.add({"a": 1.0, "b": 1.0})
+        with pytest.raises(ValueError, match=message):
+            monitor.add(wrong)
+        assert not monitor.report()
+        monitor.add({"a": 1.0, "b": 1.0})
+        assert monitor.report()
+
+    def test_false_alarms_and_power_are_what_is_said(self):
+        rng = np.random.default_rng(0)
+        kinds = {
+            "normal": lambda n: rng.normal(size=n),
+            "binary": lambda n: rng.integers(0, 2, n),
+            "mostly": lambda n: np.where(rng.random(n) < 0.9, 1.0, rng.uniform(0.5, 1, n)),
+        }
+
+        def alarms(count, moved=0.0, **options):
+            raised = 0
+            for i in range(count):
+                if i % 20 == 0:
+                    reference = {name: draw(1000) for name, draw in kinds.items()}
+                monitor = deployment.DriftMonitor(reference, **options)
+                columns = [draw(100) for draw in kinds.values()]
+                columns[0] = columns[0] + moved
+                for row in zip(*columns, strict=True):
+                    monitor.add(dict(zip(kinds, row, strict=True)))
+                raised += any(found.alert for found in monitor.report().values())
+            return raised / count
+
+        # The test alone, at a level that so few windows can tell: 5 % and three standard deviations.
+        assert alarms(300, threshold=0.0, p_value=0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+        assert alarms(300) == 0
+        assert alarms(100, moved=1.0) == 1
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            [[1.0]] * 30,
+            ["a"] * 30,
+            [float("nan")] * 30,
+            [1.0] * 30 + [float("nan")],
+            [1.0] * 30 + [None],
+            [10**400] * 30,
+            [None] * 30,
+        ],
     )
     def test_a_reference_holds_numbers(self, wrong):
         with pytest.raises(ValueError, match="The reference of a is a list of finite numbers"):
             deployment.DriftMonitor({"a": wrong})
 
     @pytest.mark.parametrize(
-        "wrong", [{"window": 5}, {"bins": 1}, {"p_value": 0}, {"reference": {}}, {"reference": {"a": [1.0]}}]
+        "wrong",
+        [
+            {"window": 5},
+            {"bins": 1},
+            {"p_value": 0},
+            {"threshold": float("nan")},
+            {"window": 50.5},
+            {"reference": {}},
+            {"reference": {"a": [1.0]}},
+        ],
     )
     def test_errors_of_the_monitor(self, wrong):
         with pytest.raises(ValueError, match="At least 20 values"):

@@ -254,6 +254,21 @@ def test_classifier_is_mean_then_dense_and_ignores_padding():
 
 
 @backend
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_text_without_tokens_gives_no_nan(dtype):
+    x = small_inputs([5, 0, 3], 6)
+    model = fine_tuning.classifier(small_backbone(dtype=dtype))
+    logits = model.predict(x, verbose=0)
+    alone = model.predict({name: each[:1] for name, each in x.items()}, verbose=0)
+    np.testing.assert_allclose(logits[:1], alone, atol=2e-2)
+    # The mean of nothing is zero, and the head makes its bias of it.
+    np.testing.assert_allclose(logits[1], ops.convert_to_numpy(model.get_layer("logits").bias), atol=1e-6)
+    model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert np.isfinite(model.fit(x, np.array([0, 1, 1]), epochs=2, verbose=0).history["loss"]).all()
+    assert all(np.isfinite(each).all() for each in model.get_weights())
+
+
+@backend
 def test_logits_are_float32_under_mixed_precision():
     model = fine_tuning.classifier(small_backbone(dtype="mixed_bfloat16"))
     logits = model(small_inputs([5], 5))

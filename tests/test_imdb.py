@@ -459,10 +459,12 @@ def test_encode_word_by_word_is_encode_of_the_whole(texts, how, length):
     tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    reference = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+    reference.encode_special_tokens = True  # "[SEP]" in a text is no end of it.
     whole = [
         [
             101,
-            *imdb.truncate(tokenizer.encode(imdb.clean(text), add_special_tokens=False).ids, length - 2, how),
+            *imdb.truncate(reference.encode(imdb.clean(text), add_special_tokens=False).ids, length - 2, how),
             102,
         ]
         for text in texts
@@ -499,6 +501,39 @@ def test_encode_with_a_tokenizer_that_looks_across_words():
     trained.train_from_iterator(["a film of a kind"] * 5, trainer)
     whole = trained.encode("a film of a kind", add_special_tokens=False).ids
     assert imdb.encode(["a film of a kind"], trained, 9, "both") == [[2, *imdb.truncate(whole, 7, "both"), 3]]
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_typed_special_token_is_no_control_token(across):
+    tokenizer = toy_tokenizer()
+    if across:  # The whole text at once.
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([tokenizer.pre_tokenizer])
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    ids = imdb.encode(["a [SEP] b", "a[MASK]b [PAD] [CLS]", "a b"], tokenizer, 30)
+    assert [each.count(2) for each in ids] == [each.count(3) for each in ids] == [1, 1, 1]
+    assert not any({0, 4} & set(each) for each in ids)
+    assert ids[2] == [2, 5, 6, 3]
+    assert not tokenizer.encode_special_tokens, "the caller's tokenizer keeps its settings"
+
+
+def test_encode_refuses_a_tokenizer_that_is_not_bert_s():
+    words = {"<s>": 0, "</s>": 1, "<unk>": 2, "a": 3}
+    other = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<unk>"))
+    with pytest.raises(ValueError, match=r"no \[CLS\] or no \[SEP\]"):
+        imdb.encode(["a"], other)
+    with pytest.raises(ValueError, match=r"must be a `tokenizers.Tokenizer`. Received: dict"):
+        imdb.encode(["a"], words)
+
+
+@pytest.mark.parametrize("length", [1, 8, 24, 40])
+def test_batches_have_the_length_that_is_asked_for(length):
+    sequences = [[5] * (1 + i % length) for i in range(20)]
+    for x, _ in imdb.batch_sequences(sequences, [0] * 20, batch_size=8, length=length):
+        assert {each.shape[1] for each in x.values()} == {length}
+    with pytest.raises(ValueError, match="must hold the longest sequence"):
+        imdb.batch_sequences([[5] * (length + 1)], [0], length=length)
+    with pytest.raises(ValueError, match="`segments` must have one id per token"):
+        imdb.batch_sequences(sequences, [0] * 20, segments=[[0] * 99] * 20, length=length)
 
 
 def toy_data(count=203):

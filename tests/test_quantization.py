@@ -158,6 +158,19 @@ def test_calibration_leaves_outliers_out():
         quantization.calibrate(x, "percentile", percentile=101)
     with pytest.raises(ValueError, match="extremes"):
         quantization.calibrate(x, "guess")
+    for wrong in ([], [1.0, np.nan], [np.inf]):
+        with pytest.raises(ValueError, match="must hold finite numbers"):
+            quantization.calibrate(wrong)
+
+
+def test_what_has_no_code_is_refused():
+    for x, scale in ((np.nan, 1.0), ([1.0, np.nan], 0.5), (0.0, 0.0)):
+        with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="has no code"):
+            quantization.quantize(x, scale)
+    assert quantization.quantize([np.inf, -np.inf], 1.0).tolist() == [127, -128]
+    with pytest.raises(ValueError, match="3 of 3 ranges") as caught:
+        quantization.round_trip(np.full((4, 3), np.nan), 4)
+    assert len(str(caught.value)) < 120  # No arrays.
 
 
 # Training
@@ -384,6 +397,17 @@ def test_keras_quantizes_and_reloads_to_the_same(tmp_path, mode, group_size, nea
     np.testing.assert_array_equal(again.predict(batch, verbose=0), found)
 
 
+@pytest.mark.backend
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_a_quantized_classifier_reloads(tmp_path, mode):
+    model, batch = quantization.quantize_model(classifier(), mode, spare=("logits",)), inputs()
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    kinds, expected = ({(w.path, str(w.dtype)) for w in each.weights} for each in (again, model))
+    assert kinds == expected
+    np.testing.assert_allclose(again.predict(batch, verbose=0), model.predict(batch, verbose=0), atol=1e-6)
+
+
 def test_factored_and_spared_layers():
     model = quantization.quantize_model(classifier(rank=4), "int8", spare=("logits", "layer_1"))
     kinds = {path: dtype for path, dtype, _, _ in quantization.report(model)}
@@ -413,6 +437,8 @@ def test_misuse_is_refused():
         (("int4", 5), "do not divide"),
         (("gptq", 8), "needs `samples`"),
         (("awq", 8, [[]]), "needs `samples`"),
+        (("gptq", 8, np.full((2, 8), 60)), "Token ids must be from 0 to 59"),
+        (("gptq", 8, np.ones((2, 25), int)), "There are 24 positions"),
         (("int8", None, None, (".",)), "no layer that Keras can quantize"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -466,6 +492,68 @@ def test_padding_changes_nothing_in_a_litert_file(tmp_path):
     long = {name: np.pad(value, ((0, 0), (0, 4))) for name, value in long.items()}
     found = quantization.LiteRT(path, threads=1).predict(rows(long))
     np.testing.assert_allclose(found, ops.convert_to_numpy(model(short)), atol=1e-4)
+
+
+def spatial():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    x = keras.layers.DepthwiseConv2D(3)(keras.layers.BatchNormalization()(x))
+    return keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+
+
+def pair():
+    one, other = keras.Input((5,)), keras.Input((None, 3), name="steps")
+    x = keras.layers.Concatenate()([one, keras.layers.GRU(4)(other)])
+    return keras.Model([one, other], [keras.layers.Dense(2)(x), keras.layers.Dense(1)(x)])
+
+
+@on_tensorflow
+@pytest.mark.parametrize(("mode", "near"), [("float32", 1e-5), ("dynamic", 0.1), ("integer", 0.2)])
+def test_a_litert_file_of_a_convolutional_network(tmp_path, mode, near):
+    keras.utils.set_random_seed(0)
+    model, x = spatial(), np.random.default_rng(0).normal(size=(6, 8, 8, 3)).astype("float32")
+    samples = [x[i : i + 1] for i in range(6)]
+    quantization.export(
+        model, tmp_path / "model.tflite", mode, samples=samples if mode == "integer" else None
+    )
+    found = quantization.LiteRT(tmp_path / "model.tflite").predict(samples)
+    assert np.abs(found - model.predict(x, verbose=0)).max() < near
+
+
+@on_tensorflow
+def test_a_litert_file_of_a_list_of_inputs_and_two_outputs(tmp_path):
+    rng = np.random.default_rng(0)
+    one, steps = (rng.normal(size=shape).astype("float32") for shape in ((4, 5), (4, 7, 3)))
+    model = pair()
+    quantization.export(model, tmp_path / "model.tflite", length=7)
+    runner = quantization.LiteRT(tmp_path / "model.tflite")
+    found = runner.predict([{"input_0": one[i : i + 1], "steps": steps[i : i + 1]} for i in range(4)])
+    expected = model.predict([one, steps], verbose=0)
+    for mine, value in zip((found["output_0"], found["output_1"]), expected, strict=True):
+        np.testing.assert_allclose(mine, value, atol=1e-5)
+    for wrong in ({"one": one[:1], "steps": steps[:1]}, one[:1]):
+        with pytest.raises(ValueError, match="takes a dict of input_0, steps"):
+            runner(wrong)
+
+
+@on_tensorflow
+def test_export_names_a_model_whose_inputs_are_not_known(tmp_path):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Own()
+    model(np.ones((1, 3), "float32"))
+    with pytest.raises(ValueError, match="does not say what its inputs are"):
+        quantization.export(model, tmp_path / "model.tflite")
+    x = keras.Input((3,))
+    quantization.export(keras.Model(x, model(x)), tmp_path / "model.tflite")
+    ones = np.ones((1, 3), "float32")
+    np.testing.assert_allclose(quantization.LiteRT(tmp_path / "model.tflite")(ones), model(ones), atol=1e-6)
 
 
 def test_export_refuses_misuse_and_keeps_the_old_file(tmp_path):

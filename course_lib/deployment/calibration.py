@@ -1,5 +1,7 @@
 """Whether a classifier is as often right as it is sure (Guo et al. 2017)."""
 
+import numbers
+
 import numpy as np
 
 
@@ -18,8 +20,10 @@ def expected_calibration_error(probabilities, labels, bins=10):
     Raises:
         ValueError: If the shapes do not fit, there is nothing to measure, or a row or a label is none.
     """
+    if not isinstance(bins, numbers.Integral) or bins < 1:
+        raise ValueError(f"`bins` must be a whole number above 0. Received: {bins!r}")
     probabilities, labels = _checked(probabilities, labels)
-    if (probabilities < -1e-6).any() or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-3:
+    if not _are_probabilities(probabilities):
         raise ValueError("Probabilities must not be negative and sum to 1; `softmax` makes them of logits.")
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -43,9 +47,15 @@ def fit_temperature(logits, labels):
         all classified rightly, as a few may be by chance, it is the least.
 
     Raises:
-        ValueError: If the shapes do not fit, there is nothing to fit, or a logit or a label is none.
+        ValueError: If the shapes do not fit, there is nothing to fit, a logit or a label is none, or these
+            are probabilities.
     """
     logits, labels = _checked(logits, labels)
+    if _are_probabilities(logits):
+        raise ValueError(
+            "These are probabilities, each row sums to 1. A temperature belongs to logits: take what "
+            "the model gives before its softmax, or the logarithm."
+        )
     from scipy import optimize, special
 
     def loss(log_temperature):
@@ -56,6 +66,10 @@ def fit_temperature(logits, labels):
     return float(np.exp(found.x))
 
 
+def _are_probabilities(scores):
+    return bool((scores >= -1e-6).all() and np.abs(scores.sum(axis=1) - 1).max() <= 1e-3)
+
+
 def _checked(scores, labels):
     scores, labels = np.asarray(scores, "float64"), np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or not labels.size:
@@ -63,9 +77,10 @@ def _checked(scores, labels):
     if not np.isfinite(scores).all():
         raise ValueError("Logits and probabilities must be finite.")
     classes = scores.shape[1]
-    if (labels != labels.astype("int64")).any() or labels.min() < 0 or labels.max() >= classes:
+    usable = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
+    if not usable or (labels != np.rint(labels)).any() or labels.min() < 0 or labels.max() >= classes:
+        received = f"{labels.min()} to {labels.max()}" if labels.dtype.kind in "biuf" else labels.dtype
         raise ValueError(
-            f"Labels of {classes} classes are whole numbers from 0 to {classes - 1}. "
-            f"Received: {labels.min()} to {labels.max()}"
+            f"Labels of {classes} classes are whole numbers from 0 to {classes - 1}. Received: {received}"
         )
     return scores, labels.astype("int64")

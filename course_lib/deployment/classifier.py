@@ -77,6 +77,7 @@ class Classifier:
             raise ValueError(f"{folder / TOKENIZER} is no tokenizer: {error}") from None
         self._tokenizer.no_truncation()  # Both are done here, as the card says.
         self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text, and ends nothing.
         self._special = [self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[MASK]")]
         self._unknown = self._tokenizer.token_to_id("[UNK]")
         self._model = files[MODEL]

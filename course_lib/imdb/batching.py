@@ -101,11 +101,12 @@ def padded_batches(sequences, labels, batch_size=32, length=None, seed=None, mul
     """
     labels = _labels(labels, len(sequences))
     lengths = [len(sequence) for sequence in sequences]
+    step = multiple if length is None else 1  # A length that is given is the width, whatever divides it.
     for index in batches_by_length(lengths, batch_size, multiple, seed):
-        token_ids, padding_mask = pad([sequences[i] for i in index], length, multiple)
+        token_ids, padding_mask = pad([sequences[i] for i in index], length, step)
         segment_ids = np.zeros_like(token_ids)
         if segments is not None:
-            segment_ids, _ = pad([segments[i] for i in index], length, multiple)
+            segment_ids, _ = pad([segments[i] for i in index], length, step)
         yield (
             {"token_ids": token_ids, "padding_mask": padding_mask, "segment_ids": segment_ids},
             labels[index],
@@ -125,21 +126,28 @@ def batch_sequences(
             together.
         shuffle: Whether to mix anew in every epoch.
         seed: Seed of the shuffle.
-        multiple: Sequences mix within a step of this many tokens; widths of batches are multiples of it.
+        multiple: Sequences mix within a step of this many tokens; without `length`, widths of batches are
+            multiples of it.
         segments: Lists of segment ids, as long as the sequences; None means 0 everywhere.
 
     Returns:
         As `batches`.
 
     Raises:
-        ValueError: If there is not one whole number per sequence as its label, or `batch_size` or `multiple`
-            is not a positive integer.
+        ValueError: If there is not one whole number per sequence as its label, `batch_size` or `multiple` is
+            not a positive integer, a sequence is longer than `length`, or its segments are not as long as it.
     """
     import tensorflow as tf
 
     # Here, because TensorFlow would wrap the generator's errors when the first batch is drawn.
     labels = _labels(labels, len(sequences))
     batches_by_length([], batch_size, multiple)
+    if length is not None:
+        pad([max(sequences, key=len, default=[])], length)
+    if segments is not None and list(map(len, segments)) != list(map(len, sequences)):
+        raise ValueError(
+            "`segments` must have one id per token: as many lists, each as long as its sequence."
+        )
     epochs = itertools.count(seed)
 
     def generate():

@@ -131,9 +131,12 @@ def pad(sequences, length=None, multiple=1, pad_id=0):
 def encode(texts, tokenizer=None, sequence_length=128, how="head"):
     """Token ids of cleaned texts, with `[CLS]` before and `[SEP]` after, cut to `sequence_length` tokens.
 
+    Where a text itself has the letters `[SEP]`, they are words and brackets like any other.
+
     Args:
         texts: Sequence of str.
-        tokenizer: A `tokenizers.Tokenizer`; None takes the pretrained encoder's.
+        tokenizer: A `tokenizers.Tokenizer` with BERT's `[CLS]` and `[SEP]`; None takes the pretrained
+            encoder's.
         sequence_length: Most tokens per text, the two special ones included.
         how: As in `truncate`.
 
@@ -141,7 +144,8 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
         List of lists of int.
 
     Raises:
-        ValueError: If `how` is unknown, `sequence_length` is below 2, or `texts` is no sequence of str.
+        ValueError: If `how` is unknown, `sequence_length` is below 2, `texts` is no sequence of str, or the
+            tokenizer is none or of another kind.
     """
     import tokenizers
 
@@ -152,11 +156,20 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
         tokenizer = tokenizers.Tokenizer.from_file(str(weights.tokenizer_file()))
         tokenizer.no_truncation()
         tokenizer.no_padding()
+    elif not hasattr(tokenizer, "to_str") or not hasattr(tokenizer, "encode_batch_fast"):
+        raise ValueError(
+            f"`tokenizer` must be a `tokenizers.Tokenizer`. Received: {type(tokenizer).__name__}"
+        )
     elif type(tokenizer) is not tokenizers.Tokenizer or tokenizer.truncation or tokenizer.padding:
         tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())  # The caller's own keeps its settings.
         tokenizer.no_truncation()
         tokenizer.no_padding()
     first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    if first is None or last is None:
+        raise ValueError(
+            "`tokenizer` has no [CLS] or no [SEP], which BERT's encoder takes before and after a text. Give "
+            "a BERT tokenizer: None for the pretrained encoder's, or one of `train_wordpiece`'s pieces."
+        )
     length = sequence_length - 2
     truncate([], length, how)  # For its errors.
     if isinstance(tokenizer.pre_tokenizer, tokenizers.pre_tokenizers.BertPreTokenizer):
@@ -166,10 +179,21 @@ def encode(texts, tokenizer=None, sequence_length=128, how="head"):
     return [[first, *ids, last] for ids in found]
 
 
+def _for_text(tokenizer, texts):
+    """The tokenizer, or if a text has the letters of a special token, a copy that takes them for text."""
+    names = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    if tokenizer.encode_special_tokens or not any(name in text for text in texts for name in names):
+        return tokenizer
+    other = type(tokenizer).from_str(tokenizer.to_str())
+    other.encode_special_tokens = True
+    return other
+
+
 def _encode_whole(texts, tokenizer, length, how):
     sequences = []
     for start in range(0, len(texts), 1000):  # A part at a time: an Encoding is far larger than its ids.
         cleaned = [clean(text) for text in texts[start : start + 1000]]
+        tokenizer = _for_text(tokenizer, cleaned)
         for encoding in tokenizer.encode_batch_fast(cleaned, add_special_tokens=False):
             sequences.append(truncate(encoding.ids, length, how))
     return sequences
@@ -216,23 +240,33 @@ def _encode_words(texts, tokenizer, length, how):
 def _encode_each(words, tokenizer, size=250):
     """Tokenizes words by themselves; returns the token ids of all in a row, and how many each word has."""
     # Many words to a text, with a special token between them: a call for each would take several times as
-    # long. No word may hold that token itself.
+    # long. No word may hold a special token itself.
     parts = []
     for alone, group in itertools.groupby(words, lambda word: "[" in word):
         run, step = list(group), 1 if alone else size
-        parts += [run[start : start + step] for start in range(0, len(run), step)]
-    encodings = tokenizer.encode_batch_fast(
-        [" [SEP] ".join(part) for part in parts], add_special_tokens=False
-    )
+        parts += [(alone, run[start : start + step]) for start in range(0, len(run), step)]
+    whole = _whole_words([part[0] for alone, part in parts if alone], tokenizer)
+    joined = [" [SEP] ".join(part) for alone, part in parts if not alone]
+    encodings = iter(tokenizer.encode_batch_fast(joined, add_special_tokens=False))
     between, tokens, sizes = tokenizer.token_to_id("[SEP]"), [[]], [[]]
-    for part, encoding in zip(parts, encodings, strict=True):
-        ids = np.array(encoding.ids, "int32")
+    for alone, part in parts:
+        if alone:
+            ids = next(whole)
+            tokens.append(ids)
+            sizes.append([len(ids)])
+            continue
+        ids = np.array(next(encodings).ids, "int32")
         ends = np.flatnonzero(ids == between)
         if len(ends) == len(part) - 1:
             tokens.append(np.delete(ids, ends))
             sizes.append(np.diff(ends, prepend=-1, append=len(ids)) - 1)
-        else:  # It is no special token here, or the word itself.
-            found = [each.ids for each in tokenizer.encode_batch_fast(part, add_special_tokens=False)]
+        else:  # It is no special token here.
+            found = list(_whole_words(part, tokenizer))
             tokens.append(list(itertools.chain.from_iterable(found)))
             sizes.append([len(each) for each in found])
     return np.concatenate(tokens).astype("int32"), np.concatenate(sizes).astype("int64")
+
+
+def _whole_words(words, tokenizer):
+    encodings = _for_text(tokenizer, words).encode_batch_fast(words, add_special_tokens=False)
+    return (each.ids for each in encodings)
