@@ -17,7 +17,11 @@ import time
 
 from course_lib import runtime
 
-NAMES = {"bag of words": "bag of words", "lstm": "bidirectional LSTM", "encoder": "one encoder block"}
+NAMES = {
+    "bag of words": "mean of the embeddings, no network",
+    "lstm": "bidirectional LSTM",
+    "encoder": "one encoder block",
+}
 
 
 def arguments():

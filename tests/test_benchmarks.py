@@ -47,8 +47,10 @@ NOTEBOOKS = ROOT / "notebooks"
 
 def test_the_table_of_three_classifiers_is_the_recorded_one():
     rows = load("encoder_imdb").table(record("encoder_imdb")).splitlines()
-    for path in (README, NOTEBOOKS / "03_transformer.ipynb"):
-        assert set(rows) <= set(prose(path).splitlines())
+    assert set(rows) <= set(prose(README).splitlines())
+    # The lesson leaves out how long training took: the times are of another machine.
+    without_time = {row.rsplit("|", 2)[0] + "|" for row in rows}
+    assert without_time <= set(prose(NOTEBOOKS / "03_transformer.ipynb").splitlines())
 
 
 def test_the_figures_of_pretraining_are_the_recorded_ones():
