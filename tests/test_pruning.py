@@ -257,7 +257,7 @@ def test_a_smaller_encoder_is_saved_and_loaded(tmp_path):
         ({"transformer_layer_0": [4]}, {}, "has heads 0 to 3"),
         ({"transformer_layer_0": [1, 1]}, {}, "each once"),
         ({}, {"transformer_layer_0": [-1]}, "has neurons 0 to 5"),
-        ({"block": [0]}, {}, "no block 'block'"),
+        ({"block": [0]}, {}, "no layer 'block'"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(heads, neurons, message):
@@ -518,15 +518,15 @@ def test_removed_filters_compute_what_zeroed_ones_did(normalised):
 def test_filters_that_do_not_exist_are_refused():
     model = pictures()
     for filters, message in (
-        ({"three": [0]}, "no Conv2D"),
+        ({"three": [0]}, "no layer 'three' with filters"),
         ({"one": [6]}, "0 to 5"),
         ({"two": []}, "at least"),
     ):
         with pytest.raises(ValueError, match=message):
             pruning.keep_filters(model, filters)
     recurrent = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2)])
-    with pytest.raises(ValueError, match="does not know"):
-        pruning.keep_filters(recurrent, {})
+    with pytest.raises(ValueError, match="has: none"):
+        pruning.keep_filters(recurrent, {"lstm": [0]})
 
 
 # Low rank

@@ -21,6 +21,7 @@ from course_lib.pruning.low_rank import (
     FactoredDense,
     FactoredEmbedding,
     factorise,
+    factorize,
     low_rank,
     rank_for_budget,
     rank_for_energy,
@@ -29,11 +30,18 @@ from course_lib.pruning.masks import apply_masks, load_masks, save_masks
 from course_lib.pruning.prunable import kernels
 from course_lib.pruning.report import compressed_megabytes, count
 from course_lib.pruning.schedules import check_sparsity, cubic_sparsity
-from course_lib.pruning.structured import _gradients, drop_blocks, keep_filters, keep_heads, most_important
+from course_lib.pruning.structured import (
+    _gradients,
+    drop_blocks,
+    keep,
+    keep_filters,
+    keep_heads,
+    most_important,
+)
 from course_lib.pruning.training import MagnitudePruning, Reparameterised, sensitivity
 
 # They import the course's encoder, and with it KerasHub, which plain pruning does not need.
-ENCODERS = ("FactoredBlock", "from_keras_hub", "head_importance", "keep", "neuron_importance")
+ENCODERS = ("FactoredBlock", "from_keras_hub", "head_importance", "neuron_importance")
 
 __all__ = [
     "FactoredBlock",
@@ -49,6 +57,7 @@ __all__ = [
     "cubic_sparsity",
     "drop_blocks",
     "factorise",
+    "factorize",
     "from_keras_hub",
     "head_importance",
     "keep",

@@ -2,11 +2,11 @@
 
 import keras
 import numpy as np
-from keras import ops
 
-from course_lib import transformer, weights
-from course_lib.pruning.low_rank import FactoredDense, _values
-from course_lib.pruning.structured import _checked, _columns, _importance
+from course_lib import attention, transformer, weights
+from course_lib.pruning.low_rank import FACTORS, FactoredDense, fill_dense, low_rank
+from course_lib.pruning.rebuild import copy_state, merged, remake, to_numpy
+from course_lib.pruning.structured import UNITS, gradients, head_columns
 
 RENAMED = {
     "embeddings_layer_norm": "embeddings_norm",
@@ -53,7 +53,7 @@ def from_keras_hub(network):
     variables, values = {variable.path: variable for variable in ours.weights}, {}
     for variable in network.weights:
         path = "/".join(RENAMED.get(part, part) for part in variable.path.split("/"))
-        values[path] = ops.convert_to_numpy(variable)
+        values[path] = to_numpy(variable)
     if set(values) != set(variables):
         raise ValueError(f"A BERT has other weights: {sorted(set(values) ^ set(variables))[:3]}")
     for path, variable in variables.items():
@@ -100,58 +100,21 @@ def neuron_importance(model, batches, loss):
     return _importance(model, batches, loss, lambda block: (block.output_dense, block.intermediate_dim))
 
 
-def keep(model, heads=None, neurons=None):
-    """An encoder with fewer heads and neurons, which computes what the old one does without them.
-
-    Args:
-        model: A built `keras.Model` made of layers and functions, with `transformer.EncoderBlock`s in it.
-        heads: Dict from a block's name to the heads that stay, by number from 0.
-        neurons: Dict from a block's name to the neurons of its feed-forward part that stay.
-
-    Returns:
-        A new model of the same inputs and outputs; the old one is unchanged.
-
-    Raises:
-        ValueError: If the model has no such block, or a block no such head or neuron, or nothing would stay.
-    """
-    heads, neurons = heads or {}, neurons or {}
-    blocks = {block.name: block for block in transformer.blocks(model)}
-    for name in (*heads, *neurons):
-        if name not in blocks:
-            raise ValueError(f"There is no block {name!r}. The model has: {', '.join(blocks)}")
-    for name, kept in heads.items():
-        _checked(name, "heads", kept, blocks[name].num_heads)
-    for name, kept in neurons.items():
-        _checked(name, "neurons", kept, blocks[name].intermediate_dim)
-
-    def clone(layer):
-        config = layer.get_config()
-        if layer.name in heads:
-            config["key_dim"] = layer.attention.key_dim
-            config["num_heads"] = len(heads[layer.name])
-        if layer.name in neurons:
-            config["intermediate_dim"] = len(neurons[layer.name])
-        return layer.__class__.from_config(config)
-
-    smaller = keras.models.clone_model(model, clone_function=clone)
-    for old, new in zip(model.layers, smaller.layers, strict=True):
-        values = _values(old)
-        if old.name in heads:
-            columns = _columns(
-                old.name, heads[old.name], old.num_heads, old.attention.key_dim * old.num_heads
-            )
-            for name in ("query", "key", "value"):
-                values[f"attention/{name}/kernel"] = values[f"attention/{name}/kernel"][:, columns]
-                values[f"attention/{name}/bias"] = values[f"attention/{name}/bias"][columns]
-            output = "attention/attention_output/kernel"
-            values[output] = values[output][columns]
-        if old.name in neurons:
-            kept = np.asarray(neurons[old.name])
-            values["intermediate_dense/kernel"] = values["intermediate_dense/kernel"][:, kept]
-            values["intermediate_dense/bias"] = values["intermediate_dense/bias"][kept]
-            values["output_dense/kernel"] = values["output_dense/kernel"][kept]
-        new.set_weights(list(values.values()))
-    return smaller
+def _importance(model, batches, loss, part):
+    parts = {block.name: part(block) for block in transformer.blocks(model)}
+    # The gradient by a kernel is that by the kernel with LoRA added.
+    variables = [next(v for v in dense.weights if v.name == "kernel") for dense, _ in parts.values()]
+    kernels = [merged(dense, "kernel") for dense, _ in parts.values()]
+    total, number = {name: np.zeros(count) for name, (_, count) in parts.items()}, 0
+    for x, y in batches:
+        found = gradients(model, x, y, loss, variables)
+        for (name, (_, count)), kernel, gradient in zip(parts.items(), kernels, found, strict=True):
+            products = kernel * to_numpy(gradient)
+            total[name] += np.abs(products.reshape(count, -1).sum(axis=1))
+        number += 1
+    if not number:
+        raise ValueError("`batches` is empty: importance is measured on data.")
+    return {name: each / number for name, each in total.items()}
 
 
 @keras.saving.register_keras_serializable(package="course_lib")
@@ -174,3 +137,83 @@ class FactoredBlock(transformer.EncoderBlock):
     def get_config(self):
         """Returns the arguments that make the same layer again."""
         return {**super().get_config(), "rank": self.rank}
+
+
+def _smaller_block(block, heads=None, neurons=None):
+    """A block with fewer heads and neurons, and the function that fills it."""
+    config = {"key_dim": block.attention.key_dim}
+    if heads is not None:
+        config["num_heads"] = len(heads)
+    if neurons is not None:
+        config["intermediate_dim"] = len(neurons)
+    new = remake(block, **config)
+
+    def fill():
+        _fill_attention(block.attention, new.attention, heads)
+        for one, other, cut in (
+            (block.intermediate_dense, new.intermediate_dense, {"columns": neurons}),
+            (block.output_dense, new.output_dense, {"rows": neurons}),
+        ):
+            if isinstance(one, FactoredDense):
+                _fill(one.first, other.first, rows=cut.get("rows"))
+                _fill(one.second, other.second, columns=cut.get("columns"))
+            else:
+                _fill(one, other, **cut)
+        for name in ("attention_norm", "output_norm"):
+            copy_state(getattr(block, name), getattr(new, name))
+
+    return new, fill
+
+
+def _smaller_attention(layer, heads):
+    new = remake(layer, num_heads=len(heads))
+    return new, lambda: _fill_attention(layer, new, heads)
+
+
+def _fill_attention(old, new, heads):
+    columns = None
+    if heads is not None:
+        columns = head_columns(old.name, heads, old.num_heads, old.num_heads * old.key_dim)
+    for name in ("query_dense", "key_dense", "value_dense"):
+        _fill(getattr(old, name), getattr(new, name), columns=columns)
+    _fill(old.output_dense, new.output_dense, rows=columns)
+
+
+def _fill(old, new, rows=None, columns=None):
+    if rows is None and columns is None:
+        copy_state(old, new)
+        return
+    if old.quantization_mode:
+        raise ValueError(f"{old.name} is quantized ({old.quantization_mode}). Prune first, then quantize.")
+    kernel = merged(old, "kernel")
+    kernel = kernel if rows is None else kernel[rows]
+    new.kernel.assign(kernel if columns is None else kernel[:, columns])
+    if old.use_bias:
+        bias = to_numpy(old.bias)
+        new.bias.assign(bias if columns is None else bias[columns])
+    if new.trainable != old.trainable:
+        new.trainable = old.trainable
+
+
+def _factored_block(block, rank, row_weights=None):
+    """A `FactoredBlock` for an `EncoderBlock`, and the function that fills it."""
+    names = ("intermediate_dense", "output_dense")
+    factors = [low_rank(merged(getattr(block, name), "kernel"), rank) for name in names]
+    new = FactoredBlock(rank=rank, **block.get_config())
+
+    def fill():
+        for name, each in zip(names, factors, strict=True):
+            fill_dense(getattr(block, name), getattr(new, name), each)
+        for name in ("attention", "attention_norm", "output_norm"):
+            copy_state(getattr(block, name), getattr(new, name))
+
+    return new, fill
+
+
+def _block_counts(block):
+    return {"heads": block.num_heads, "neurons": block.intermediate_dim}
+
+
+UNITS[transformer.EncoderBlock] = UNITS[FactoredBlock] = (_block_counts, _smaller_block)
+UNITS[attention.MultiHeadAttention] = (lambda layer: {"heads": layer.num_heads}, _smaller_attention)
+FACTORS[transformer.EncoderBlock] = _factored_block
