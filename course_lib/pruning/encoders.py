@@ -121,6 +121,8 @@ def _importance(model, batches, loss, part):
 class FactoredBlock(transformer.EncoderBlock):
     """An `EncoderBlock` whose two feed-forward kernels are products.
 
+    Import this module before a file with one is loaded.
+
     Args:
         rank: Of both.
         **kwargs: As in `EncoderBlock`.

@@ -4,6 +4,7 @@ Sequential and Functional models are rebuilt, with other such models nested in t
 twice is made once. What is not replaced is copied with its weights, its LoRA and its `trainable` flags.
 """
 
+import inspect
 import warnings
 
 import keras
@@ -108,10 +109,17 @@ def remake(layer, **changes):
         ValueError: If its `get_config` and `from_config` do not make one.
     """
     try:
-        config = {**layer.get_config(), **changes}
-        # Its function is already in this process, so nothing is gained by refusing to read it.
-        options = {"safe_mode": False} if type(layer) is keras.layers.Lambda else {}
-        return type(layer).from_config(config, **options)
+        config = layer.get_config()
+        # A function of the user's is not registered with Keras, which then could not find it by its name.
+        given = {name: getattr(layer, name, None) for name in config}
+        config.update({name: value for name, value in given.items() if inspect.isfunction(value)})
+        config.update(changes)
+        if type(layer) is not keras.layers.Lambda:
+            return type(layer).from_config(config)
+        config.update(function=layer.function, mask=layer.mask, arguments=layer.arguments)
+        if isinstance(config.get("output_shape"), dict):
+            del config["output_shape"]  # A function: Keras finds the shape without it.
+        return keras.layers.Lambda(**config)
     except (TypeError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
         raise ValueError(
             f"{layer.name} cannot be made anew: the `get_config` of {type(layer).__name__} does not give "

@@ -264,8 +264,8 @@ def drop_blocks(model, dropped):
     left = {type(layer) for name, layer in found.items() if name not in dropped}
     if not dropped <= set(found) or not kinds <= left:
         raise ValueError(
-            "Name some of the blocks, which are made of layers and hand on the shape of their input, and not "
-            f"all: {', '.join(found) or 'there are none'}. Received: {sorted(dropped)}"
+            "Name some of the blocks, layers made of layers that keep the shape of their input, and not all. "
+            f"Received: {', '.join(sorted(dropped))}. The model has: {', '.join(found) or 'none'}"
         )
     return rebuild(model, {}, [id(found[name]) for name in dropped])
 
