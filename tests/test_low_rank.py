@@ -10,6 +10,18 @@ from keras import layers, ops
 from course_lib import pruning, transformer
 
 pytestmark = pytest.mark.backend
+INITIALIZERS = ("VarianceScaling", "RandomUniform", "TruncatedNormal", "Orthogonal")
+
+
+@pytest.fixture(autouse=True)
+def zeros_at_first(monkeypatch):
+    """New layers are zero: JAX compiles each draw of random numbers for a second, and all are overwritten."""
+
+    def zeros(self, shape, dtype=None, **kwargs):
+        return ops.zeros(shape, dtype)
+
+    for name in INITIALIZERS:
+        monkeypatch.setattr(getattr(keras.initializers, name), "__call__", zeros)
 
 
 def randomized(model, seed=0):
@@ -48,7 +60,8 @@ def test_inputs_need_no_name():
 def test_dicts_and_integers_go_in_as_before():
     inputs = {"ids": keras.Input((4,), dtype="int32", name="ids"), "x": keras.Input((3,), name="x")}
     pooled = layers.GlobalAveragePooling1D()(layers.Embedding(9, 5, name="e")(inputs["ids"]))
-    model = keras.Model(inputs, {"y": layers.Dense(2)(layers.Concatenate()([pooled, inputs["x"]]))})
+    joined = layers.Concatenate()([pooled, inputs["x"]])
+    model = randomized(keras.Model(inputs, {"y": layers.Dense(2)(joined)}))
     x = {"ids": np.array([[1, 2, 3, 8]], "int32"), "x": numbers(1, 3)}
     factored = pruning.factorize(model, {"e": 5})
     assert difference(model, factored, x) < 1e-5
@@ -251,7 +264,7 @@ def test_own_layers_and_functions():
     def model(scale):
         inputs = keras.Input((8,))
         x = layers.Dense(8, name="a")(scale(inputs))
-        return keras.Model(inputs, layers.Lambda(lambda t: t * 2)(ops.relu(x) + inputs))
+        return randomized(keras.Model(inputs, layers.Lambda(lambda t: t * 2)(ops.relu(x) + inputs)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of Keras, that a lambda is unsafe to load.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from test_low_rank import Subclass, difference, numbers, randomized
+from test_low_rank import Subclass, difference, numbers, randomized, zeros_at_first  # noqa: F401
 
 from course_lib import attention, pruning, transformer
 
