@@ -16,7 +16,7 @@ Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, arXiv:1608.08710
 
 import importlib
 
-from course_lib.pruning.criteria import magnitude_masks, n_of_m_mask
+from course_lib.pruning.criteria import Gradient, Magnitude, Movement, Random, Wanda
 from course_lib.pruning.low_rank import (
     FactoredDense,
     FactoredEmbedding,
@@ -27,20 +27,40 @@ from course_lib.pruning.low_rank import (
 )
 from course_lib.pruning.masks import apply_masks, load_masks, save_masks
 from course_lib.pruning.prunable import kernels
-from course_lib.pruning.report import compressed_megabytes, count
-from course_lib.pruning.schedules import check_sparsity, cubic_sparsity
+from course_lib.pruning.reparameterised import Reparameterised
+from course_lib.pruning.report import Report, compressed_megabytes, count, report, sensitivity
+from course_lib.pruning.schedules import (
+    Constant,
+    OneShot,
+    Polynomial,
+    Schedule,
+    check_sparsity,
+    cubic_sparsity,
+    polynomial_sparsity,
+)
+from course_lib.pruning.selection import magnitude_masks, n_of_m_mask
 from course_lib.pruning.structured import _gradients, drop_blocks, keep_filters, keep_heads, most_important
-from course_lib.pruning.training import MagnitudePruning, Reparameterised, sensitivity
+from course_lib.pruning.training import Pruning, prune, strip
 
 # They import the course's encoder, and with it KerasHub, which plain pruning does not need.
 ENCODERS = ("FactoredBlock", "from_keras_hub", "head_importance", "keep", "neuron_importance")
 
 __all__ = [
+    "Constant",
     "FactoredBlock",
     "FactoredDense",
     "FactoredEmbedding",
-    "MagnitudePruning",
+    "Gradient",
+    "Magnitude",
+    "Movement",
+    "OneShot",
+    "Polynomial",
+    "Pruning",
+    "Random",
     "Reparameterised",
+    "Report",
+    "Schedule",
+    "Wanda",
     "_gradients",
     "apply_masks",
     "check_sparsity",
@@ -61,10 +81,14 @@ __all__ = [
     "most_important",
     "n_of_m_mask",
     "neuron_importance",
+    "polynomial_sparsity",
+    "prune",
     "rank_for_budget",
     "rank_for_energy",
+    "report",
     "save_masks",
     "sensitivity",
+    "strip",
 ]
 
 
