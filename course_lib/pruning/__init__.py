@@ -4,8 +4,9 @@ A mask is a boolean array of a kernel's shape: False where the weight is zero an
 share of zeros, at least 0 and below 1.
 
 A module per idea: `prunable` (what may go), `criteria` (which goes), `schedules` (how much, when), `masks`,
-`training`, `structured` (whole units), `low_rank`, `report`, and `encoders`, which alone knows the course's
-encoder and KerasHub's and is loaded when it is asked for.
+`training`, `structured` (whole units), `channels` (which of them go together), `low_rank`, `rebuild` (models
+with other layers), `report`, and `encoders`, which alone knows the course's encoder and KerasHub's and is
+loaded when it is asked for.
 
 Sources: Han et al., "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS 2015,
 arXiv:1506.02626; Zhu and Gupta, "To prune, or not to prune", 2017, arXiv:1710.01878, for the schedule;
@@ -16,7 +17,7 @@ Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, arXiv:1608.08710
 
 import importlib
 
-from course_lib.pruning.criteria import magnitude_masks, n_of_m_mask
+from course_lib.pruning.criteria import Gradient, Magnitude, Movement, Random, Wanda
 from course_lib.pruning.low_rank import (
     FactoredDense,
     FactoredEmbedding,
@@ -28,8 +29,18 @@ from course_lib.pruning.low_rank import (
 )
 from course_lib.pruning.masks import apply_masks, load_masks, save_masks
 from course_lib.pruning.prunable import kernels
-from course_lib.pruning.report import compressed_megabytes, count
-from course_lib.pruning.schedules import check_sparsity, cubic_sparsity
+from course_lib.pruning.reparameterised import Reparameterised
+from course_lib.pruning.report import Report, compressed_megabytes, count, report, sensitivity
+from course_lib.pruning.schedules import (
+    Constant,
+    OneShot,
+    Polynomial,
+    Schedule,
+    check_sparsity,
+    cubic_sparsity,
+    polynomial_sparsity,
+)
+from course_lib.pruning.selection import magnitude_masks, n_of_m_mask
 from course_lib.pruning.structured import (
     _gradients,
     drop_blocks,
@@ -38,17 +49,27 @@ from course_lib.pruning.structured import (
     keep_heads,
     most_important,
 )
-from course_lib.pruning.training import MagnitudePruning, Reparameterised, sensitivity
+from course_lib.pruning.training import Pruning, prune, strip
 
 # They import the course's encoder, and with it KerasHub, which plain pruning does not need.
 ENCODERS = ("FactoredBlock", "from_keras_hub", "head_importance", "neuron_importance")
 
 __all__ = [
+    "Constant",
     "FactoredBlock",
     "FactoredDense",
     "FactoredEmbedding",
-    "MagnitudePruning",
+    "Gradient",
+    "Magnitude",
+    "Movement",
+    "OneShot",
+    "Polynomial",
+    "Pruning",
+    "Random",
     "Reparameterised",
+    "Report",
+    "Schedule",
+    "Wanda",
     "_gradients",
     "apply_masks",
     "check_sparsity",
@@ -70,10 +91,14 @@ __all__ = [
     "most_important",
     "n_of_m_mask",
     "neuron_importance",
+    "polynomial_sparsity",
+    "prune",
     "rank_for_budget",
     "rank_for_energy",
+    "report",
     "save_masks",
     "sensitivity",
+    "strip",
 ]
 
 

@@ -1,6 +1,8 @@
 """Masks on a model and in a file."""
 
 import json
+import re
+import weakref
 import zipfile
 import zlib
 
@@ -8,7 +10,23 @@ import numpy as np
 from keras import ops
 
 from course_lib import runtime
-from course_lib.pruning.prunable import kernels
+from course_lib.pruning.prunable import matrices
+
+# What `prune` was asked for, by model: dicts from path to sparsity. Models are saved without it.
+_ASKED = weakref.WeakKeyDictionary()
+
+
+def asked(model):
+    """The sparsities that `prune` was asked for, by path; empty if it was not, or after `strip`."""
+    return _ASKED.get(model, {})
+
+
+def remember(model, sparsities):
+    """Keeps what was asked for, for reports; None forgets it."""
+    if sparsities is None:
+        _ASKED.pop(model, None)
+    else:
+        _ASKED[model] = dict(sparsities)
 
 
 def apply_masks(model, masks):
@@ -16,20 +34,44 @@ def apply_masks(model, masks):
 
     Args:
         model: A built `keras.Model`.
-        masks: Dict from the path of a kernel to its mask.
+        masks: Dict from the path of a weight to its mask. If no path is the model's but all differ from its
+            own only in the numbers that Keras gives to layers without names, as when a model is built twice,
+            the masks are taken in order.
 
     Raises:
         ValueError: If a path or a shape does not fit the model, which is then unchanged.
     """
-    found = kernels(model)
+    found = {path: each.variable for path, each in matrices(model).items()}
+    masks = _renamed(masks, found)
     for path, mask in masks.items():
         if path not in found:
             raise ValueError(f"The model has no kernel {path!r}. It has: {', '.join(found)}")
         if tuple(found[path].shape) != np.shape(mask):
             raise ValueError(f"{path} has shape {tuple(found[path].shape)}, its mask {np.shape(mask)}.")
     for path, mask in masks.items():
-        value = ops.convert_to_tensor(found[path])
-        found[path].assign(ops.where(mask, value, ops.zeros_like(value)))
+        zero_out(found[path], ops.convert_to_tensor(np.asarray(mask, bool)))
+
+
+def zero_out(variable, mask):
+    """Sets a variable to zero where a boolean tensor is False."""
+    variable.assign(masked(variable.value, mask))
+
+
+def masked(value, mask):
+    """A tensor with zeros where a boolean tensor is False."""
+    return ops.where(mask, value, ops.cast(0, value.dtype))
+
+
+def _renamed(masks, found):
+    def shape_of(paths):
+        return [re.sub(r"_\d+(?=/|$)", "", path) for path in paths]
+
+    if set(masks) <= set(found):
+        return masks
+    taken = [path for path in found if shape_of([path])[0] in set(shape_of(masks))]
+    if shape_of(masks) != shape_of(taken):
+        return masks
+    return dict(zip(taken, masks.values(), strict=True))
 
 
 def save_masks(path, masks):
