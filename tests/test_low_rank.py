@@ -215,6 +215,49 @@ def test_nested_and_shared_layers():
         pruning.factorize(model, {"c": 8})
 
 
+@keras.saving.register_keras_serializable(package="test")
+class Backbone(keras.Model):
+    """A Functional model with a constructor of its own, as KerasHub's are."""
+
+    def __init__(self, units, **kwargs):
+        inputs = keras.Input((8,))
+        hidden = layers.Dense(units, activation="relu", name="c")(inputs)
+        super().__init__(inputs, layers.Dense(8, name="d")(hidden), **kwargs)
+        self.units = units
+
+    def get_config(self):
+        return {"units": self.units, "name": self.name}
+
+
+def test_a_backbone_inside_keeps_its_class_weights_and_lora():
+    backbone, inputs = Backbone(6, name="backbone"), keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(2, name="head")(backbone(inputs)))
+    backbone.get_layer("c").enable_lora(2)
+    randomized(model)
+    for ranks, kind in (({"head": 2}, Backbone), ({"backbone/d": 6}, keras.Model)):
+        factored = pruning.factorize(model, ranks)
+        assert difference(model, factored, numbers(4, 8)) < 1e-5
+        assert isinstance(factored.get_layer("backbone"), kind)
+
+
+def test_what_was_frozen_stays_frozen(tmp_path):
+    model = dense_model()
+    model.get_layer("a").trainable = False
+    factored = pruning.factorize(model, {"a": 4})
+    factored.save(tmp_path / "factored.keras")
+    again = keras.models.load_model(tmp_path / "factored.keras")
+    for each in (factored, again):
+        assert [v.path for v in each.trainable_variables] == ["b/kernel", "b/bias"]
+    model = nested()
+    model.get_layer("tower").trainable = False
+    model.get_layer("tower").get_layer("c").trainable = True
+    factored = pruning.factorize(model, {"tower/c": 2, "h": 2})
+    names = {layer.name: layer.trainable for layer in factored.get_layer("tower").layers[1:]}
+    assert names == {"c": True, "d": False}
+    model.trainable = False
+    assert not pruning.factorize(model, {"h": 2}).trainable_variables
+
+
 def test_the_old_model_is_unchanged_and_shares_nothing():
     model, x = dense_model(), numbers(16, 8)
     before = [ops.convert_to_numpy(v).copy() for v in model.weights]

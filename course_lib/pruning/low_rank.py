@@ -131,7 +131,7 @@ class FactoredDense(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        policy = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.first = keras.layers.Dense(rank, use_bias=False, name="first", **policy)
         self.second = keras.layers.Dense(
             units,
@@ -190,7 +190,7 @@ class FactoredEmbedding(keras.layers.Layer):
         self.mask_zero = self.supports_masking = mask_zero
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.autocast = False  # Half precision has not all integers.
-        policy = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.table = keras.layers.Embedding(input_dim, rank, name="table", **policy)
         self.projection = keras.layers.Dense(output_dim, use_bias=False, name="projection", **policy)
 

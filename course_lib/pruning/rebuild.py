@@ -173,15 +173,17 @@ def rebuild(model, replaced, dropped=()):
         ValueError: If a layer cannot be made anew.
     """
     check_graph(model)
-    made = {}
-    smaller = _rebuild(model, replaced, set(dropped), made)
+    made, remade = {}, {}
+    smaller = _rebuild(model, replaced, set(dropped), made, remade)
+    for old, new in remade.values():
+        if isinstance(old, keras.Layer):
+            copy_state(old, new)
     for _, fill in replaced.values():
         fill()
-    for old, new in made.values():
-        if isinstance(old, keras.Layer) and id(old) not in replaced and not is_graph(old):
-            copy_state(old, new)
     for old, new in [*made.values(), (model, smaller)]:
-        if is_graph(old) and new.trainable != old.trainable:
+        if id(old) in replaced and not old.trainable:
+            new.trainable = False  # And with it all that is inside.
+        elif is_graph(old) and new.trainable != old.trainable:
             _set_trainable(new, old)
     if model.compiled:
         try:
@@ -203,12 +205,12 @@ def _set_trainable(new, old):
             layer.trainable = flag
 
 
-def _rebuild(model, replaced, dropped, made):
+def _rebuild(model, replaced, dropped, made, remade):
     def clone(layer):
         if id(layer) in dropped:
             return layer
         if id(layer) not in made:
-            made[id(layer)] = (layer, _clone(layer, replaced, dropped, made))
+            made[id(layer)] = (layer, _clone(layer, replaced, dropped, made, remade))
         return made[id(layer)][1]
 
     def call(layer, *args, **kwargs):
@@ -234,12 +236,13 @@ def _input(sequential):
     return keras.Input(batch_shape=x.shape, dtype=x.dtype, sparse=x.sparse, name=x.name)
 
 
-def _clone(layer, replaced, dropped, made):
+def _clone(layer, replaced, dropped, made, remade):
     if id(layer) in replaced:
         return replaced[id(layer)][0]
     if is_graph(layer) and layer.built:
         inside = {id(each) for each in named_layers(layer).values()}
         plain = type(layer) in (keras.Sequential, type(keras.Model(layer.inputs, layer.outputs)))
         if plain or inside & (set(replaced) | dropped):
-            return _rebuild(layer, replaced, dropped, made)
-    return remake(layer)
+            return _rebuild(layer, replaced, dropped, made, remade)
+    remade[id(layer)] = (layer, remake(layer))
+    return remade[id(layer)][1]
