@@ -218,6 +218,75 @@ def test_units_in_a_nested_model():
         pruning.keep(model, neurons={"tower/b": [0]})
 
 
+def test_masked_units_leave_their_constant_in_the_next_bias():
+    model = functional(
+        layers.Conv2D(6, 3, name="a"),
+        layers.BatchNormalization(),
+        layers.Activation("sigmoid"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(4, 2, use_bias=False, name="b"),
+        layers.ReLU(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(5, activation="softplus", name="c"),
+        layers.Dense(2, name="out"),
+    )
+    zero_rows(model, "a", [0, 2], axis=-1)
+    zero_rows(model, "c", [1], axis=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        smaller = pruning.keep(model, filters={"a": [1, 3, 4, 5]}, neurons={"c": [0, 2, 3, 4]})
+    assert difference(model, smaller, numbers(*PICTURES)) < 1e-5
+    assert shapes(smaller, "b") == [(2, 2, 4, 4), (4,)]
+
+
+def test_masked_units_whose_constant_has_no_place_are_told():
+    def model(bias):
+        network = functional(
+            layers.Conv2D(6, 3, activation="relu", name="a"),
+            layers.Conv2D(4, 3, padding="same", name="b"),
+        )
+        zero_rows(network, "a", [0, 2], axis=-1)
+        kernel, old = network.get_layer("a").get_weights()
+        network.get_layer("a").set_weights([kernel, np.where(np.isin(range(6), [0, 2]), bias, old)])
+        return network
+
+    with pytest.warns(UserWarning, match=r"up to 0\.3, and the layers that read them.*: b\. Set"):
+        pruning.keep(model(0.3), filters={"a": [1, 3, 4, 5]})
+    network = model(0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        smaller = pruning.keep(network, filters={"a": [1, 3, 4, 5]})
+    assert difference(network, smaller, numbers(*PICTURES)) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [layers.MultiHeadAttention, attention.MultiHeadAttention])
+def test_masked_heads_leave_their_constant(kind):
+    inputs = keras.Input((5, 8))
+    layer = kind(4, 3, name="heads")
+    model = randomized(keras.Model(inputs, layer(inputs, inputs)))
+    values = next(v for v in layer.weights if v.path.endswith("value/kernel"))
+    kernel = ops.convert_to_numpy(values).copy()
+    kernel.reshape(8, 4, 3)[:, [1, 2]] = 0
+    values.assign(kernel)
+    smaller = pruning.keep(model, heads={"heads": [0, 3]})
+    assert difference(model, smaller, numbers(2, 5, 8)) < 1e-5
+
+
+def test_masked_heads_and_neurons_of_blocks_leave_their_constant():
+    model = encoder()
+    block = transformer.blocks(model)[1]
+    for dense, columns in ((block.attention.value_dense, [2, 3]), (block.intermediate_dense, [0, 7])):
+        kernel = ops.convert_to_numpy(dense.kernel).copy()
+        kernel[:, columns] = 0
+        dense.kernel.assign(kernel)
+    smaller = pruning.keep(
+        model,
+        heads={block.name: [0, 2, 3]},
+        neurons={block.name: [each for each in range(12) if each not in (0, 7)]},
+    )
+    assert difference(model, smaller, tokens()) < 1e-5
+
+
 def test_lora_of_smaller_layers_is_merged_and_of_others_kept():
     model = functional(
         layers.Dense(6, name="a"), layers.Dense(5, name="b"), layers.Dense(4, name="c"), shape=(3,)

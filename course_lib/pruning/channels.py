@@ -9,6 +9,8 @@ reads.
 The graph is read from the model's configuration, as `.keras` files hold it.
 """
 
+import collections
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -51,10 +53,11 @@ class Channels:
     Attributes:
         sources: Dict from the name of a layer to the numbers of the channels that it makes.
         reads: Dict from the name of a layer to the numbers of the channels that it reads.
+        calls: How often each of these layers is called.
     """
 
     def __init__(self, model):
-        self.sources, self.reads = {}, {}
+        self.sources, self.reads, self.calls = {}, {}, collections.Counter()
         self._parents, self._held, self._tensors = [], {}, {}
         plain = keras.Model(model.inputs, model.outputs)
         config, self._operations = plain.get_config(), {each.name: each for each in plain.operations}
@@ -146,6 +149,7 @@ class Channels:
         Returns:
             Their numbers.
         """
+        self.calls[layer.name] += 1
         if layer.name in self.reads:
             self.join(self.reads[layer.name], inputs)
         else:
@@ -303,13 +307,14 @@ def _literals(value):
 # Smaller layers
 
 
-def smaller(layer, rows, columns):
+def smaller(layer, rows, columns, bias=None):
     """A layer that reads and makes fewer channels.
 
     Args:
         layer: A built layer of a kind that `Channels` knows.
         rows: Mask of the channels that it still reads.
         columns: Mask of those that it still makes.
+        bias: What its bias gains, one number for each channel that it makes now; None gains nothing.
 
     Returns:
         The new layer and a function that fills it once it is built.
@@ -323,6 +328,8 @@ def smaller(layer, rows, columns):
         )
     kind, values = type(layer), {variable.name: merged(layer, variable.name) for variable in layer.weights}
     values = {name: value for name, value in values.items() if not name.startswith("lora_")}
+    if bias is not None:
+        values["bias"] = values.get("bias", 0) + bias
     changes = {name: None for name in ("lora_rank", "lora_alpha") if name in layer.get_config()}
     if kind in DEPTHWISE:
         values["kernel"] = values["kernel"][..., rows, :]
@@ -354,6 +361,8 @@ def smaller(layer, rows, columns):
         }
     if "bias" in values and kind not in RECURRENT:
         values["bias"] = values["bias"][columns]
+    if bias is not None:
+        changes["use_bias"] = True
     new = remake(layer, **changes)
 
     def fill():

@@ -161,6 +161,12 @@ def _smaller_block(block, heads=None, neurons=None):
                 _fill(one.second, other.second, columns=cut.get("columns"))
             else:
                 _fill(one, other, **cut)
+        if neurons is not None and not isinstance(block.intermediate_dense, FactoredDense):
+            # A masked neuron gives what GELU makes of its bias.
+            masked = ~merged(block.intermediate_dense, "kernel").any(axis=0)
+            masked[neurons] = False
+            given = transformer.gelu(to_numpy(block.intermediate_dense.bias)[masked], block.approximate_gelu)
+            _add_bias(new.output_dense, to_numpy(given), merged(block.output_dense, "kernel")[masked])
         for name in ("attention_norm", "output_norm"):
             copy_state(getattr(block, name), getattr(new, name))
 
@@ -179,6 +185,17 @@ def _fill_attention(old, new, heads):
     for name in ("query_dense", "key_dense", "value_dense"):
         _fill(getattr(old, name), getattr(new, name), columns=columns)
     _fill(old.output_dense, new.output_dense, rows=columns)
+    if heads is not None and old.use_bias:
+        # A head whose values are masked gives their bias at every place, for its weights sum to 1.
+        masked = ~merged(old.value_dense, "kernel").reshape(-1, old.num_heads, old.key_dim).any(axis=(0, 2))
+        masked[heads] = False
+        rows = np.repeat(masked, old.key_dim)
+        bias = to_numpy(old.value_dense.bias)[rows]
+        _add_bias(new.output_dense, bias, merged(old.output_dense, "kernel")[rows])
+
+
+def _add_bias(dense, constants, rows):
+    dense.bias.assign(to_numpy(dense.bias) + constants @ rows)
 
 
 def _fill(old, new, rows=None, columns=None):

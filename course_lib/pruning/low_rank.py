@@ -220,9 +220,19 @@ class FactoredEmbedding(keras.layers.Layer):
         return {**super().get_config(), **config, "embeddings_regularizer": regularizer}
 
 
+class _OfProduct(keras.regularizers.Regularizer):
+    """A regularizer of a kernel, as one of its second factor: Keras collects them variable by variable."""
+
+    def __init__(self, regularizer, first):
+        self.regularizer, self.first = regularizer, first
+
+    def __call__(self, second):
+        return self.regularizer(ops.matmul(self.first, second))
+
+
 def _regularize_product(regularizer, first, second):
     if regularizer is not None:
-        second.regularizer = lambda value: regularizer(ops.matmul(first, value))
+        second.regularizer = _OfProduct(regularizer, first)
 
 
 def factorize(model, ranks, row_weights=None):

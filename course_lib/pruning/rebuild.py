@@ -73,8 +73,11 @@ def sublayers(layer):
 
 
 def to_numpy(x):
-    """An array, or the value of a variable: NumPy would warn at each variable that it asks for its array."""
-    return ops.convert_to_numpy(x.value if isinstance(x, keras.Variable) else x)
+    """An array of its own from a tensor or variable."""
+    if isinstance(x, keras.Variable) and keras.backend.backend() != "torch":
+        # NumPy warns when it asks a variable for a copy, which Keras and TensorFlow cannot give.
+        return np.array(np.asarray(x))
+    return ops.convert_to_numpy(x)
 
 
 def merged(layer, name):

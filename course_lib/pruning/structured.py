@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from course_lib.pruning import channels
+from course_lib.pruning import channels, constants
 from course_lib.pruning.rebuild import check_graph, merged, named_layers, rebuild, remake, sublayers, to_numpy
 
 # From a type of layer with units that no other layer sees to a pair of functions: of the layer, how many
@@ -135,9 +135,10 @@ def checked(name, what, kept, count):
 def keep(model, heads=None, neurons=None, filters=None):
     """A network with fewer heads, neurons and filters, which computes what the old one does without them.
 
-    Its outputs are those of the old network with zeros in the kernels that read the removed units, and so,
-    too, those of one whose removed units give 0. A filter that is only masked gives its bias, and a
-    normalisation adds a constant after it: set both to 0 as well to predict what removal does.
+    Its outputs are those of the old network with zeros in the kernels that read the removed units. Of units
+    that are masked, with kernels of zeros, they are those of the masked network: the constant that such a
+    unit still gives, from its bias or a normalisation, goes into the next bias, or a warning says that it
+    cannot.
 
     Units that are joined go together: where a residual connection adds the outputs of two convolutions, name
     one of them, or both with the same filters. Batch normalisation, pooling, depthwise and grouped
@@ -212,6 +213,7 @@ def _smaller(model, kept):
             if root in held:
                 raise ValueError(f"{name} has to keep its units: {held[root]}.")
             gone.setdefault(root, name)
+    biases = constants.biases(model, graph, gone)
     replaced, found = {}, {layer.name: layer for layer in model.layers}
     for name, ids in graph.sources.items():
         stays, reads = (~np.isin(graph.roots(each), list(gone)) for each in (ids, graph.reads[name]))
@@ -225,7 +227,7 @@ def _smaller(model, kept):
         if len(ids) and not stays.any():
             raise ValueError(f"{name} would have no unit left.")
         if not stays.all() or not reads.all():
-            replaced[id(found[name])] = channels.smaller(found[name], reads, stays)
+            replaced[id(found[name])] = channels.smaller(found[name], reads, stays, biases.get(name))
     return replaced
 
 
@@ -295,6 +297,15 @@ def _smaller_attention(layer, heads):
     if any(value.dtype.kind in "iu" for value in values.values()):
         raise ValueError(f"{layer.name} is quantized. Prune first, then quantize.")
     new = remake(layer, num_heads=len(heads))
+    if ("value", "bias") in values:
+        # A head whose values are masked gives their bias at every place, for its weights sum to 1.
+        kernel, bias = values["value", "kernel"], values["value", "bias"]
+        masked = ~kernel.any(axis=(0, 2))
+        masked[heads] = False
+        output = values["attention_output", "kernel"]
+        values["attention_output", "bias"] = values["attention_output", "bias"] + np.tensordot(
+            bias[masked], output[masked], axes=2
+        )
 
     def fill():
         for variable in new.weights:
