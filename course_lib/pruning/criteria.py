@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from course_lib.pruning.prunable import as_array
+
 
 def numbers(weight):
     """The numbers of a weight in float32.
@@ -28,7 +30,7 @@ def numbers(weight):
     Raises:
         ValueError: If they are not all finite: they would look like zeros or like the greatest of weights.
     """
-    value = ops.convert_to_numpy(weight.variable.value).astype("float32")
+    value = as_array(weight.variable).astype("float32")
     lost = int(value.size - np.count_nonzero(np.isfinite(value)))
     if lost:
         raise ValueError(

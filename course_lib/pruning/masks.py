@@ -6,6 +6,7 @@ import weakref
 import zipfile
 import zlib
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -55,6 +56,43 @@ def apply_masks(model, masks):
 def zero_out(variable, mask):
     """Sets a variable to zero where a boolean tensor is False."""
     variable.assign(masked(variable.value, mask))
+
+
+def applier(variables):
+    """A function that sets variables to zero where masks are False, compiled where that saves time.
+
+    Args:
+        variables: List of variables.
+
+    Returns:
+        A function of the list of their masks, boolean tensors.
+    """
+
+    def apply(masks):
+        for variable, mask in zip(variables, masks, strict=True):
+            zero_out(variable, mask)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not any(isinstance(variable.value, tf.distribute.DistributedValues) for variable in variables):
+            return tf.function(apply, jit_compile=True)  # Without XLA it takes twice as long.
+    return apply
+
+
+def value_applier():
+    """The same for JAX, where values are handed from step to step instead of variables.
+
+    Returns:
+        A function of a list of values, which it may overwrite, and of the list of their masks; it returns the
+        new values.
+    """
+    import jax
+
+    def apply(values, masks):
+        return [masked(value, mask) for value, mask in zip(values, masks, strict=True)]
+
+    return jax.jit(apply, donate_argnums=0)
 
 
 def masked(value, mask):

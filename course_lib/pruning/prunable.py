@@ -14,6 +14,7 @@ import dataclasses
 import re
 
 import keras
+from keras import ops
 
 KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 # In names of other layers' weights: tables that are looked up, and what shifts or scales.
@@ -128,16 +129,21 @@ def prunable(model, include=(), exclude=()):
     """
     found = matrices(model)
     include, exclude = as_patterns(include), as_patterns(exclude)
+    check_patterns(exclude, found)
     if include:
         check_patterns(include, found)
         found = {path: each for path, each in found.items() if matches(include, path)}
     else:
         found = {path: each for path, each in found.items() if each.prunable}
-    check_patterns(exclude, found)
     found = {path: each for path, each in found.items() if not matches(exclude, path)}
     if not found:
         raise ValueError(f"The model {model.name!r} has no kernel to prune.")
     return found
+
+
+def as_array(variable):
+    """The numbers of a variable for NumPy; of a copy, since TensorFlow's variables make NumPy 2 warn."""
+    return ops.convert_to_numpy(ops.copy(variable))
 
 
 def as_patterns(patterns):

@@ -4,10 +4,9 @@ import dataclasses
 import zlib
 
 import numpy as np
-from keras import ops
 
 from course_lib.pruning import masks as asked_for
-from course_lib.pruning.prunable import input_axes, kernels, matrices
+from course_lib.pruning.prunable import as_array, input_axes, kernels, matrices
 from course_lib.pruning.selection import as_rows, magnitude_masks
 
 
@@ -107,7 +106,7 @@ def report(model):
     """
     asked, rows = asked_for.asked(model), []
     for path, each in matrices(model).items():
-        value = ops.convert_to_numpy(each.variable.value)
+        value = as_array(each.variable)
         outputs = as_rows(value != 0, input_axes(each))[0].any(axis=0)
         reached = float(np.mean(value == 0))
         dead = int(outputs.size - np.count_nonzero(outputs))
@@ -117,7 +116,7 @@ def report(model):
 
 def count(model):
     """How many parameters a model has, and how many of them are not zero: `(parameters, non_zeros)`."""
-    values = [ops.convert_to_numpy(weight) for weight in model.weights]
+    values = [as_array(weight) for weight in model.weights]
     return sum(value.size for value in values), sum(int(np.count_nonzero(value)) for value in values)
 
 
@@ -125,7 +124,7 @@ def compressed_megabytes(model, level=1):
     """Size of all weights after zlib, in megabytes: what a sparse model takes to send, not to run."""
     packer, size = zlib.compressobj(level), 0
     for weight in model.weights:
-        size += len(packer.compress(np.ascontiguousarray(ops.convert_to_numpy(weight)).tobytes()))
+        size += len(packer.compress(np.ascontiguousarray(as_array(weight)).tobytes()))
     return (size + len(packer.flush())) / 1e6
 
 
@@ -143,7 +142,7 @@ def sensitivity(model, score, sparsities, spare=()):
     """
     found = {}
     for path, kernel in kernels(model, spare).items():
-        saved, found[path] = ops.convert_to_numpy(kernel), []
+        saved, found[path] = as_array(kernel), []
         try:
             for sparsity in sparsities:
                 kernel.assign(saved * magnitude_masks({path: saved}, sparsity)[path])

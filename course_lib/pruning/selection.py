@@ -4,9 +4,11 @@ A mask is a boolean array of a weight's shape: False where the weight is zero an
 more zeros than asked for: numbers are rounded down, so that small layers keep at least one weight.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
+from course_lib.pruning.prunable import as_array
 from course_lib.pruning.schedules import check_sparsity
 
 # Of each layer, what global pruning leaves at least: it compares magnitudes of layers that need not be alike.
@@ -32,7 +34,7 @@ def magnitude_masks(weights, sparsity, scope="layer"):
     check_sparsity(sparsity)
     if scope not in ("layer", "global"):
         raise ValueError(f'`scope` must be "layer" or "global". Received: {scope!r}')
-    sizes = {name: np.abs(ops.convert_to_numpy(value)) for name, value in weights.items()}
+    sizes = {name: np.abs(_numbers(value)) for name, value in weights.items()}
     for name, value in sizes.items():
         if np.isnan(value).any():
             raise ValueError(f"{name} has weights that are NaN: training has diverged.")
@@ -41,6 +43,10 @@ def magnitude_masks(weights, sparsity, scope="layer"):
     flat = _largest(np.concatenate([value.ravel() for value in sizes.values()]), sparsity)
     parts = np.split(flat, np.cumsum([value.size for value in sizes.values()])[:-1])
     return {name: part.reshape(sizes[name].shape) for name, part in zip(sizes, parts, strict=True)}
+
+
+def _numbers(value):
+    return as_array(value) if isinstance(value, keras.Variable) else ops.convert_to_numpy(value)
 
 
 def _largest(sizes, sparsity):
@@ -84,7 +90,7 @@ def n_of_m_mask(kernel, n=2, m=4, axis=0):
     """
     if not 0 < n < m:
         raise ValueError(f"`n` must be from 1 to m - 1. Received: {n=}, {m=}")
-    sizes = np.abs(ops.convert_to_numpy(kernel))
+    sizes = np.abs(_numbers(kernel))
     axes = tuple(each % sizes.ndim for each in (axis if isinstance(axis, (list, tuple)) else [axis]))
     return _in_groups(sizes, axes, m, m - n)
 
@@ -150,19 +156,23 @@ class Selection:
             raise ValueError(f"Of `n_of_m`, n must be below m. Received: {n_of_m}")
         self.scope, self.n_of_m, self.block_size = scope, n_of_m, block_size
 
-    def zeros(self, sparsity, array, axes):
-        """How many zeros one weight of this shape gets for a sparsity.
+    def zeros(self, sparsity, shape, axes, by_output=False):
+        """How many zeros a weight of this shape gets for a sparsity.
 
         Args:
             sparsity: Share of zeros asked for.
-            array: The weight, for its shape.
+            shape: Of the weight.
             axes: Its input axes.
+            by_output: As in `masks`.
 
         Returns:
             A whole number, at most `sparsity` times the size.
         """
-        scores = np.zeros(array.shape, "float32")
-        return int(np.count_nonzero(~self._one(scores, sparsity, axes, False)))
+        size = int(np.prod(shape))
+        if self.n_of_m is None and self.block_size is None:
+            inputs = int(np.prod([shape[i] for i in axes])) if by_output else size
+            return size // inputs * zeros_of(sparsity, inputs)
+        return size - np.count_nonzero(self._one(np.zeros(shape, "float32"), sparsity, axes, by_output))
 
     def masks(self, scores, sparsities, axes, by_output=False, pooled=()):
         """Masks of scores.
@@ -222,7 +232,7 @@ def _in_blocks(scores, axes, size, sparsity):
         return np.add.reduceat(np.add.reduceat(matrix, edges[0], axis=0), edges[1], axis=1)
 
     sizes = pool(np.ones_like(rows))
-    means = pool(rows) / sizes
+    means = pool(rows.astype("float64")) / sizes
     order = np.argsort(means, axis=None, kind="stable")
     lost = np.zeros(means.size, bool)
     # Blocks at the edge are smaller, so weights are counted and not blocks.

@@ -5,6 +5,7 @@ count of batches is the step. Both are in every checkpoint, so a training that i
 where it was, with the same masks.
 """
 
+import itertools
 import numbers as kinds
 import warnings
 
@@ -12,10 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from course_lib.pruning import criteria, masks, prunable
+from course_lib.pruning import masks, prunable
+from course_lib.pruning.plan import Plan
 from course_lib.pruning.report import report
-from course_lib.pruning.schedules import OneShot, Schedule, check_sparsity
-from course_lib.pruning.selection import Selection
+from course_lib.pruning.schedules import OneShot, Schedule
 
 
 def prune(
@@ -86,115 +87,6 @@ def strip(model):
     return model
 
 
-class Plan:
-    """What `prune` was asked for, checked against the model; arguments as there.
-
-    Attributes:
-        weights: Dict from path to `prunable.Weight`, of all that is to be pruned.
-        asked: Dict from path to final sparsity.
-    """
-
-    def __init__(self, model, schedule, criterion, scope, exclude, include, sparsity, n_of_m, block_size):
-        self.model, self.schedule, self.criterion = model, schedule, criteria.get(criterion)
-        self.selection = Selection(scope, n_of_m, block_size)
-        weights = prunable.prunable(model, include, exclude)
-        final = dict.fromkeys(weights, schedule.final_sparsity)
-        sparsity = sparsity or {}
-        prunable.check_patterns(sparsity, weights)
-        own = set()
-        for path in weights:
-            for pattern, value in sparsity.items():
-                if prunable.matches([pattern], path):
-                    check_sparsity(value, f"sparsity[{pattern!r}]")
-                    final[path] = value
-                    own.add(path)
-                    break
-        if n_of_m is not None:
-            right = 1 - n_of_m[0] / n_of_m[1]
-            for path, value in final.items():
-                if value and abs(value - right) > 1e-6:
-                    raise ValueError(
-                        f"{n_of_m[0]} of {n_of_m[1]} is a sparsity of {right:g}. Received: {value} for {path}"
-                    )
-        self.weights = {path: each for path, each in weights.items() if final[path] or path not in own}
-        self.asked = {path: final[path] for path in self.weights}
-        self.pooled = [path for path in self.weights if path not in own] if scope == "global" else []
-        self.axes = {path: prunable.input_axes(each) for path, each in self.weights.items()}
-        if not (exclude or include):
-            _check_reach(model, self.weights)
-        _warn_of_adapters(self.weights)
-        masks.remember(model, self.asked)
-
-    def sparsities(self, step):
-        """Dict from path to the sparsity at a step; None before pruning begins."""
-        if self.schedule(step) is None:
-            return None
-        return {path: self.schedule(step, final) for path, final in self.asked.items()}
-
-    def choose(self, step):
-        """Masks for a step, as boolean arrays by path; weights that are zero go first."""
-        values = {path: criteria.numbers(each) for path, each in self.weights.items()}
-        scores = self.criterion(self.model, self.weights)
-        for path, value in values.items():
-            if np.shape(scores[path]) != value.shape:
-                raise ValueError(
-                    f"The criterion gives {path} scores of shape {np.shape(scores[path])}, not {value.shape}."
-                )
-            if not np.isfinite(scores[path]).all():
-                raise ValueError(f"The criterion gives {path} scores that are not finite.")
-            # Not minus infinity, which pads groups.
-            scores[path] = np.where(value == 0, np.finfo("float32").min, scores[path]).astype("float32")
-        found, saved = self.selection.masks(
-            scores, self.sparsities(step), self.axes, getattr(self.criterion, "by_output", False), self.pooled
-        )
-        if saved:
-            warnings.warn(
-                f'With `scope="global"`, {", ".join(saved)} would have lost nearly all weights. A '
-                "hundredth is kept; others go instead.",
-                stacklevel=2,
-            )
-        return found
-
-    def zeros(self, step):
-        """How many zeros the sparsities at a step come to, after rounding down, in all."""
-        sparsities = self.sparsities(step) or dict.fromkeys(self.weights, 0.0)
-        total = 0
-        for path, each in self.weights.items():
-            if path in self.pooled:
-                continue
-            total += self.selection.zeros(sparsities[path], np.empty(each.variable.shape), self.axes[path])
-        size = sum(int(np.prod(self.weights[path].variable.shape)) for path in self.pooled)
-        return total + (int(sparsities[self.pooled[0]] * size + 1e-6) if self.pooled else 0)
-
-    def size(self):
-        """How many weights there are in all."""
-        return sum(int(np.prod(each.variable.shape)) for each in self.weights.values())
-
-
-def _check_reach(model, weights):
-    sizes = {path: int(np.prod(each.variable.shape)) for path, each in prunable.matrices(model).items()}
-    reached = sum(sizes[path] for path in weights)
-    if 2 * reached < sum(sizes.values()):
-        left = sorted((path for path in sizes if path not in weights), key=lambda path: -sizes[path])
-        raise ValueError(
-            f"Only {reached:,} of {sum(sizes.values()):,} weights of {model.name!r} would be pruned. Left: "
-            + ", ".join(f"{path} ({sizes[path]:,})" for path in left[:8])
-            + (" and others" if len(left) > 8 else "")
-            + ". Name what is to be pruned by `include`, or by `exclude` what is to be left; a layer of your "
-            "own names its weights in `get_prunable_weights`."
-        )
-
-
-def _warn_of_adapters(weights):
-    adapted = [path for path, each in weights.items() if getattr(each.layer, "lora_enabled", False)]
-    if adapted:
-        warnings.warn(
-            f"{', '.join(adapted)}: the frozen kernel is pruned, LoRA's adapter is not. Once the two are "
-            "merged, as Keras does when it saves a model, the zeros are gone.",
-            stacklevel=4,
-        )
-
-
 class Pruning(keras.callbacks.Callback):
     """Prunes a model while `fit` trains it, with any optimizer; made by `prune`.
 
@@ -214,7 +106,8 @@ class Pruning(keras.callbacks.Callback):
     def __init__(self, plan):
         super().__init__()
         self.plan, self.masks, self.step = plan, {}, 0
-        self._tensors, self._sparsities, self._inner, self._done = {}, None, None, False
+        self._masked, self._masks, self._stage, self._inner = [], [], None, None
+        self._begun, self._revived = False, 0
 
     def set_model(self, model):
         """Refuses a model that has not the weights of the one given to `prune`."""
@@ -229,7 +122,7 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Gets ready; the weights may yet be restored by other callbacks."""
-        self._begun = self._done = False
+        self._begun, self._revived = False, 0
         self._follow_train_function()
         history = getattr(self.model, "history", None)
         if isinstance(history, keras.callbacks.History):
@@ -253,7 +146,7 @@ class Pruning(keras.callbacks.Callback):
             self._begin(0)
             self._epoch_start = self.step
         self.step = self._epoch_start + batch + 1
-        if self.plan.sparsities(self.step) != self._sparsities:
+        if self.plan.stage(self.step) != self._stage:
             self._choose()
         elif self._inner is None:
             self._apply()
@@ -268,20 +161,27 @@ class Pruning(keras.callbacks.Callback):
         """Applies the masks once more; the last word comes after all other callbacks."""
         if self._inner is not None:
             self.model.train_function, self._inner = self._inner, None
-        self._apply()
+        self._restore_zeros()
         if "on_train_end" not in vars(getattr(self.model, "history", None) or object):
             self._finish()
 
     def _begin(self, epoch):
         self._begun = True
-        seen = _batches_seen(self.model.optimizer)
+        optimizer = self.model.optimizer
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        seen = _batches_seen(optimizer)
         # Compiled anew, an optimizer starts to count anew, but the training goes on.
         self.step = seen or self.step
         if hasattr(self.plan.criterion, "start"):
             self.plan.criterion.start(self.plan.weights)
-        if self.plan.sparsities(self.step) is not None:
-            self._choose()
-        steps, end = self.params.get("steps"), self.plan.schedule.end_step
+        averages = _averages(optimizer, self.model.trainable_variables)
+        self._masked = [each.variable for each in self.plan.weights.values()]
+        self._averaged = [id(variable) in averages for variable in self._masked]
+        self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
+        self._applier = masks.applier(self._masked)
+        self._choose()
+        steps, end = (self.params or {}).get("steps"), self.plan.schedule.end_step
         if steps:
             last = self.step + steps * (self.params["epochs"] - epoch)
             if last < end:
@@ -294,19 +194,16 @@ class Pruning(keras.callbacks.Callback):
 
     def _choose(self):
         _ = self.model  # On JAX, this puts the trained values into the variables.
-        self._sparsities = self.plan.sparsities(self.step)
-        self.masks = self.plan.choose(self.step)
-        self._tensors = {path: ops.convert_to_tensor(mask) for path, mask in self.masks.items()}
-        self._apply()
+        self._stage = self.plan.stage(self.step)
+        if self.plan.sparsities(self.step) is not None:
+            self.masks = self.plan.choose(self.step)
+            tensors = [ops.convert_to_tensor(mask) for mask in self.masks.values()]
+            self._masks = tensors + list(itertools.compress(tensors, self._averaged))
+            self._apply()
 
     def _apply(self):
-        if self._tensors:
-            averages = _averages(self.model)
-            for path, mask in self._tensors.items():
-                variable = self.plan.weights[path].variable
-                masks.zero_out(variable, mask)
-                if id(variable) in averages:
-                    masks.zero_out(averages[id(variable)], mask)
+        if self._masks:
+            self._applier(self._masks)
 
     def _follow_train_function(self):
         """Masks right behind the training step, so that it does not matter in which order callbacks stand.
@@ -327,50 +224,51 @@ class Pruning(keras.callbacks.Callback):
                 return logs
 
         else:
+            apply, places = masks.value_applier(), {}
 
             def train_function(state, *arguments):
                 logs, (trained, fixed, optimizer, *rest) = inner(state, *arguments)
-                trained = self._masked(trained, model.trainable_variables)
-                if averages := _averages(model):
-                    optimizer = self._masked(optimizer, model.optimizer.variables, averages)
+                if self._masks:
+                    if not places:
+                        known = [*model.trainable_variables, *model.optimizer.variables]
+                        places.update((id(variable), i) for i, variable in enumerate(known))
+                    values = [*trained, *optimizer]
+                    # Frozen weights have no place here; they do not move.
+                    moved = [
+                        (places[id(variable)], mask)
+                        for variable, mask in zip(self._masked, self._masks, strict=True)
+                        if id(variable) in places
+                    ]
+                    new = apply([values[place] for place, _ in moved], [mask for _, mask in moved])
+                    for (place, _), value in zip(moved, new, strict=True):
+                        values[place] = value
+                    trained, optimizer = values[: len(trained)], values[len(trained) :]
                 return logs, (trained, fixed, optimizer, *rest)
 
         train_function.unmasked = inner
         model.train_function = train_function
 
-    def _masked(self, values, variables, averages=None):
-        of = {}
-        for path, mask in self._tensors.items():
-            variable = self.plan.weights[path].variable
-            if averages is not None:
-                variable = averages.get(id(variable))
-            of[id(variable)] = mask
-        return [
-            masks.masked(value, of[id(variable)]) if id(variable) in of else value
-            for value, variable in zip(values, variables, strict=True)
-        ]
-
-    def _finish(self):
-        if self._done:
-            return
-        self._done = True
-        variables = {path: self.plan.weights[path].variable for path in self.masks}
+    def _restore_zeros(self):
         revived = sum(
-            int(np.count_nonzero(ops.convert_to_numpy(variables[path].value)[~mask]))
+            int(np.count_nonzero(prunable.as_array(self.plan.weights[path].variable)[~mask]))
             for path, mask in self.masks.items()
         )
+        self._revived = max(self._revived, revived)
+        self._apply()
+
+    def _finish(self):
+        self._restore_zeros()
         size, asked = self.plan.size(), self.plan.zeros(self.plan.schedule.end_step)
-        if revived:
-            self._apply()
+        if self._revived:
             lost = sum(mask.size - np.count_nonzero(mask) for mask in self.masks.values())
             warnings.warn(
                 "When training ended, another callback put weights back that had fewer zeros: "
-                f"{(lost - revived) / size:.1%} instead of {lost / size:.1%}. They have been masked again, "
-                "without training since.",
+                f"{(lost - self._revived) / size:.1%} instead of {lost / size:.1%}. They have been masked "
+                "again, without training since.",
                 stacklevel=2,
             )
         reached = sum(
-            int(np.count_nonzero(ops.convert_to_numpy(each.variable.value) == 0))
+            int(np.count_nonzero(prunable.as_array(each.variable) == 0))
             for each in self.plan.weights.values()
         )
         if reached < asked:
@@ -389,17 +287,16 @@ def _batches_seen(optimizer):
     # `iterations` counts updates, of which accumulated gradients need several batches.
     for variable in _inner(optimizer).variables if optimizer is not None else ():
         if variable.name == "iteration":
-            return int(ops.convert_to_numpy(variable.value))
+            return int(prunable.as_array(variable))
     return 0
 
 
-def _averages(model):
+def _averages(optimizer, trained):
     """Averaged weights of an optimizer with `use_ema`, by the id of what they average."""
-    optimizer = _inner(model.optimizer)
+    optimizer, found = _inner(optimizer), {}
     if not getattr(optimizer, "use_ema", False):
-        return {}
+        return found
     # RMSprop calls something else "average", too; the weights' come first.
-    trained, found = model.trainable_variables, {}
     candidates = [each for each in optimizer.variables if each.name.endswith("_average")][: len(trained)]
     for variable, average in zip(trained, candidates, strict=False):
         if average.name == f"{variable.path.replace('/', '_')}_average":
