@@ -284,6 +284,24 @@ def test_compiled_models_are_compiled_where_keras_can():
     assert not factored.compiled
 
 
+def test_what_layers_learned_by_adapting_stays():
+    normalization, discretization = layers.Normalization(), layers.Discretization(num_bins=4)
+    normalization.adapt(numbers(64, 3) * 5 + 2)
+    discretization.adapt(numbers(64, 3))
+    lookup = layers.IntegerLookup(num_oov_indices=1)
+    lookup.adapt(np.array([7, 9, 9, 12]))
+    floats, ids = keras.Input((3,)), keras.Input((2,), dtype="int64")
+    table = layers.Flatten()(layers.Embedding(6, 2)(lookup(ids)))
+    parts = [normalization(floats), ops.cast(discretization(floats), "float32"), table]
+    model = keras.Model([floats, ids], layers.Dense(2, name="d")(layers.Concatenate()(parts)))
+    for layer in model.layers:
+        if isinstance(layer, layers.Embedding | layers.Dense):
+            randomized(layer)
+    factored = pruning.factorize(model, {"d": 2})
+    x = [numbers(4, 3), np.array([[7, 9], [12, 5], [9, 9], [12, 7]])]
+    assert difference(model, factored, x) < 1e-5
+
+
 class Scale(layers.Layer):
     """Not registered, as a user's own layer is."""
 

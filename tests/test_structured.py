@@ -365,8 +365,8 @@ def test_heads_of_attention(kind, use_bias):
     assert smaller.count_params() == full / 2 + (8 if use_bias else 0)
 
 
-def encoder():
-    return randomized(transformer.encoder(30, 3, 4, 8, 12, max_length=10))
+def encoder(num_layers=2):
+    return randomized(transformer.encoder(30, num_layers, 4, 8, 12, max_length=10))
 
 
 def tokens():
@@ -376,8 +376,8 @@ def tokens():
 
 def test_heads_and_neurons_of_blocks_with_lora():
     model = encoder()
-    first, second, third = transformer.blocks(model)
-    for dense in (first.attention.query_dense, second.intermediate_dense, third.output_dense):
+    first, second = transformer.blocks(model)
+    for dense in (first.output_dense, second.attention.query_dense, second.intermediate_dense):
         dense.enable_lora(2, lora_alpha=3)
     randomized(model)
     name = second.name
@@ -385,7 +385,7 @@ def test_heads_and_neurons_of_blocks_with_lora():
     zero_heads(second.attention.output_dense.kernel, 4, [0, 2])
     zero_heads(second.output_dense.kernel, 12, [each for each in range(12) if each not in (1, 2, 9)])
     assert difference(model, smaller, tokens()) < 1e-5
-    assert transformer.blocks(smaller)[2].output_dense.lora_enabled
+    assert transformer.blocks(smaller)[0].output_dense.lora_enabled
     assert not transformer.blocks(smaller)[1].intermediate_dense.lora_enabled
 
 
@@ -409,14 +409,14 @@ def test_importance_does_not_ask_what_is_trained():
     before = pruning.head_importance(model, batches, loss)
     block = transformer.blocks(model)[1]
     block.trainable = False
-    transformer.blocks(model)[2].attention.output_dense.enable_lora(2)
+    transformer.blocks(model)[0].attention.output_dense.enable_lora(2)
     after = pruning.head_importance(model, batches, loss)
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-3, atol=1e-5)
 
 
 def test_blocks_with_lora_and_inputs_without_names():
-    model = encoder()
+    model = encoder(3)
     transformer.blocks(model)[2].attention.value_dense.enable_lora(2)
     randomized(model)
     smaller = pruning.drop_blocks(model, ["transformer_layer_1"])

@@ -5,6 +5,7 @@ twice is made once. What is not replaced is copied with its weights, its LoRA an
 """
 
 import inspect
+import tempfile
 import warnings
 
 import keras
@@ -157,6 +158,20 @@ def copy_state(old, new):
         other.assign(to_numpy(one))  # A copy: JAX may give a shared buffer away in `fit`.
         if other.trainable != one.trainable:
             other.trainable = one.trainable
+    for one, other in pairs:
+        if hasattr(one, "adapt"):
+            _copy_adapted(one, other)
+
+
+def _copy_adapted(old, new):
+    """What a layer of preprocessing learned by `adapt`: it computes with more than its weights."""
+    store = {}
+    old.save_own_variables(store)
+    new.load_own_variables(store)
+    if hasattr(old, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            old.save_assets(folder)
+            new.load_assets(folder)
 
 
 def rebuild(model, replaced, dropped=()):
