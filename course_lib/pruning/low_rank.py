@@ -1,13 +1,12 @@
 """Kernels as products of two smaller ones."""
 
-import importlib
 import operator
 
 import keras
 import numpy as np
 from keras import ops
 
-from course_lib.pruning.rebuild import check_graph, merged, named_layers, rebuild, to_numpy
+from course_lib.pruning.rebuild import check_graph, merged, named_layers, rebuild, rule, to_numpy
 
 FACTORS = {}  # From a type of layer to the function that factors it; see `_factors_of`.
 
@@ -272,15 +271,14 @@ factorise = factorize  # As lessons 06 to 08 spell it.
 
 
 def _factors_of(layer):
-    if type(layer).__module__.startswith("course_lib."):
-        importlib.import_module("course_lib.pruning.encoders")  # Enters the course's own layers.
-    if type(layer) not in FACTORS:
+    factor = rule(FACTORS, layer)
+    if factor is None:
         raise ValueError(
             f"a {type(layer).__name__} stays as it is; Dense, Embedding and EncoderBlock can be factored."
         )
     if getattr(layer, "quantization_mode", None):
         raise ValueError(f"it is quantized ({layer.quantization_mode}). Factor first, then quantize.")
-    return FACTORS[type(layer)]
+    return factor
 
 
 def _check_constraint(constraint):

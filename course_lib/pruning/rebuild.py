@@ -4,6 +4,7 @@ Sequential and Functional models are rebuilt, with other such models nested in t
 twice is made once. What is not replaced is copied with its weights, its LoRA and its `trainable` flags.
 """
 
+import importlib
 import inspect
 import tempfile
 import warnings
@@ -16,6 +17,21 @@ from keras import ops
 def is_graph(layer):
     """Whether a layer is a Sequential or Functional model, whose layers and their order Keras knows."""
     return isinstance(layer, keras.Sequential | keras.Function) and isinstance(layer, keras.Model)
+
+
+def rule(rules, layer):
+    """What a table has for the type of a layer, or None; subclasses may compute something else.
+
+    Args:
+        rules: Dict from a type to anything.
+        layer: The layer.
+
+    Returns:
+        The entry.
+    """
+    if type(layer).__module__ in ("course_lib.attention", "course_lib.transformer"):
+        importlib.import_module("course_lib.pruning.encoders")  # It enters the course's own layers.
+    return rules.get(type(layer))
 
 
 def check_graph(model):

@@ -1,13 +1,20 @@
 """Heads, neurons, filters and blocks taken out: smaller, and faster everywhere."""
 
-import importlib
-
 import keras
 import numpy as np
 from keras import layers
 
 from course_lib.pruning import channels, constants
-from course_lib.pruning.rebuild import check_graph, merged, named_layers, rebuild, remake, sublayers, to_numpy
+from course_lib.pruning.rebuild import (
+    check_graph,
+    merged,
+    named_layers,
+    rebuild,
+    remake,
+    rule,
+    sublayers,
+    to_numpy,
+)
 
 # From a type of layer with units that no other layer sees to a pair of functions: of the layer, how many
 # heads and neurons it has; of the layer and those that stay, the smaller layer and what fills it.
@@ -172,25 +179,21 @@ def keep(model, heads=None, neurons=None, filters=None):
                     f"There is no layer {name!r} with {what}. The model has: {', '.join(names) or 'none'}"
                 )
             kept = checked(name, what, kept, counts[what])
-            if _units(known[name]):
+            if rule(UNITS, known[name]):
                 inside.setdefault(name, {})[what] = kept
             else:
                 joined.setdefault(name.rpartition("/")[0], {})[name.rpartition("/")[2]] = kept
-    replaced = {id(known[name]): _units(known[name])[1](known[name], **kept) for name, kept in inside.items()}
+    replaced = {
+        id(known[name]): rule(UNITS, known[name])[1](known[name], **kept) for name, kept in inside.items()
+    }
     for owner, kept in joined.items():
         replaced.update(_smaller(known[owner] if owner else model, kept))
     return rebuild(model, replaced)
 
 
-def _units(layer):
-    if type(layer).__module__.startswith("course_lib."):
-        importlib.import_module("course_lib.pruning.encoders")  # Enters the course's own layers.
-    return UNITS.get(type(layer))
-
-
 def _counts(layer):
-    if _units(layer):
-        return _units(layer)[0](layer)
+    if rule(UNITS, layer):
+        return rule(UNITS, layer)[0](layer)
     if type(layer) is layers.Dense:
         return {"neurons": layer.units}
     if type(layer) in channels.FILTERS:
