@@ -437,6 +437,9 @@ def test_blocks_that_are_models_of_a_sequential():
         inputs = keras.Input((4,))
         return keras.Model(inputs, layers.Add()([inputs, layers.Dense(4)(inputs)]), name=name)
 
+    inputs = keras.Input((4,))
+    by_name = keras.Model(inputs, block("d")(inputs=block("c")(inputs=inputs)))
+    assert pruning.drop_blocks(by_name, ["c"]).layers[-1].name == "d"
     model = randomized(keras.Sequential([keras.Input((4,)), block("a"), block("b"), layers.Dense(2)]))
     smaller = pruning.drop_blocks(model, ["a"])
     x = numbers(3, 4)

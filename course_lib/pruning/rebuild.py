@@ -157,7 +157,8 @@ def copy_state(old, new):
     Raises:
         ValueError: If they have other sublayers or other weights.
     """
-    pairs = list(zip(sublayers(old), sublayers(new), strict=False))
+    pairs = zip(sublayers(old), sublayers(new), strict=False)
+    pairs = [(one, other) for one, other in pairs if type(one) is type(other)]
     for one, other in pairs:
         if other.trainable != one.trainable:
             other.trainable = one.trainable
@@ -248,7 +249,7 @@ def _rebuild(model, replaced, dropped, made, remade):
         return made[id(layer)][1]
 
     def call(layer, *args, **kwargs):
-        return args[0] if id(layer) in dropped else layer(*args, **kwargs)
+        return [*args, *kwargs.values()][0] if id(layer) in dropped else layer(*args, **kwargs)
 
     if isinstance(model, keras.Sequential):
         layers = [clone(layer) for layer in model.layers if id(layer) not in dropped]
