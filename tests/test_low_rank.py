@@ -351,11 +351,15 @@ def test_what_cannot_be_factored_says_why():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantized.quantize("int8")
+    inputs = keras.Input((5, 8))
+    block = keras.Model(inputs, transformer.EncoderBlock(2, 4, name="a")(inputs))
+    block.get_layer("a").output_dense.quantize("int8")
     convolution = keras.Sequential([keras.Input((8, 1)), layers.Conv1D(2, 3, name="a")])
     for model, rank, message in (
         (subclass, 2, "'mine' is a Subclass. A Sequential or Functional"),
         (keras.Sequential([layers.Dense(3, name="a")]), 2, "is not built"),
-        (quantized, 2, "a: it is quantized"),
+        (block, 2, "a: output_dense is quantized"),
+        (quantized, 2, "a: a is quantized"),
         (convolution, 1, "a: a Conv1D stays as it is"),
         (dense_model(), 2.5, "a: `rank` must be a whole number"),
         (dense_model(), 9, "a: .*lesser side"),

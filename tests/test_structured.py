@@ -328,6 +328,11 @@ def test_impossible_wishes_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantized.quantize("int8")
+    elsewhere = functional(
+        layers.Dense(4, name="a"), layers.Dense(3, name="b"), layers.Dense(2, name="c"), shape=(3,)
+    )
+    elsewhere.get_layer("c").quantize("int8")
+    assert pruning.keep(elsewhere, neurons={"a": [0]}).get_layer("b").get_weights()[0].shape == (1, 3)
     for network, wish, message in (
         (model, {"filters": {"stem": [6]}}, "0 to 5"),
         (model, {"filters": {"stem": []}}, "at least one"),

@@ -322,10 +322,6 @@ def smaller(layer, rows, columns, bias=None):
     Raises:
         ValueError: If groups would have unequal sizes, or the layer is quantized.
     """
-    if getattr(layer, "quantization_mode", None):
-        raise ValueError(
-            f"{layer.name} is quantized ({layer.quantization_mode}). Prune first, then quantize."
-        )
     kind, values = type(layer), {variable.name: merged(layer, variable.name) for variable in layer.weights}
     values = {name: value for name, value in values.items() if not name.startswith("lora_")}
     if bias is not None:

@@ -68,8 +68,8 @@ def _alive(model, graph):
         kind, name = type(layer), layer.name
         if name not in graph.sources or not (_reads(layer) or kind is layers.Embedding):
             continue
-        if kind in channels.RECURRENT:
-            used = np.ones(layer.units, bool)
+        if kind in channels.RECURRENT or getattr(layer, "quantization_mode", None):
+            used = np.ones(len(graph.sources[name]), bool)
         elif kind is layers.Embedding:
             used = merged(layer, "embeddings").any(axis=0)
         else:

@@ -202,8 +202,6 @@ def _fill(old, new, rows=None, columns=None):
     if rows is None and columns is None:
         copy_state(old, new)
         return
-    if old.quantization_mode:
-        raise ValueError(f"{old.name} is quantized ({old.quantization_mode}). Prune first, then quantize.")
     kernel = merged(old, "kernel")
     kernel = kernel if rows is None else kernel[rows]
     new.kernel.assign(kernel if columns is None else kernel[:, columns])

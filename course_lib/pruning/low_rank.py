@@ -276,8 +276,6 @@ def _factors_of(layer):
         raise ValueError(
             f"a {type(layer).__name__} stays as it is; Dense, Embedding and EncoderBlock can be factored."
         )
-    if getattr(layer, "quantization_mode", None):
-        raise ValueError(f"it is quantized ({layer.quantization_mode}). Factor first, then quantize.")
     return factor
 
 

@@ -106,7 +106,12 @@ def merged(layer, name):
 
     Returns:
         The array, at least float32 where there is an update.
+
+    Raises:
+        ValueError: If the layer is quantized.
     """
+    if mode := getattr(layer, "quantization_mode", None):
+        raise ValueError(f"{layer.name} is quantized ({mode}). Factor and prune first, then quantize.")
     values = {variable.name: variable for variable in layer.weights}
     value = to_numpy(values[name])
     if f"lora_{name}_a" not in values:
