@@ -44,7 +44,7 @@ def test_masks_drop_the_smallest(seed, sparsity, scope):
     for group in groups:
         size = np.concatenate([np.abs(weights[name]).ravel() for name in group])
         kept = np.concatenate([masks[name].ravel() for name in group])
-        assert np.sum(~kept) == round(sparsity * size.size)
+        assert np.sum(~kept) == min(round(sparsity * size.size), size.size - 1)
         if kept.any() and not kept.all():
             assert size[kept].min() >= size[~kept].max()
 
@@ -59,7 +59,8 @@ def test_impossible_sparsities_are_refused(sparsity):
     for function in (
         lambda: pruning.magnitude_masks({"a": np.ones(3)}, sparsity),
         lambda: pruning.cubic_sparsity(0, 10, sparsity),
-        lambda: pruning.MagnitudePruning(sparsity, end=10),
+        lambda: pruning.Polynomial(sparsity, end_step=10),
+        lambda: pruning.prune(network(), sparsity),
     ):
         with pytest.raises(ValueError, match="at least 0 and below 1"):
             function()
@@ -75,8 +76,11 @@ def test_two_of_four():
             assert group[kept].min() > group[~kept].max()
     assert np.array_equal(pruning.n_of_m_mask(kernel.T, axis=1), mask.T)
     assert pruning.n_of_m_mask(np.ones((4, 1)))[:, 0].tolist() == [False, False, True, True]
-    with pytest.raises(ValueError, match="Groups of 3 do not divide axis 0"):
-        pruning.n_of_m_mask(kernel, 2, 3)
+    # Of 8 rows in threes the last group has two, and keeps both.
+    assert pruning.n_of_m_mask(kernel, 2, 3).sum(axis=0).tolist() == [6, 6, 6]
+    assert pruning.n_of_m_mask(kernel, 2, 3)[6:].all()
+    parts = pruning.n_of_m_mask(kernel.reshape(4, 2, 3), axis=(0, 1))
+    assert np.array_equal(parts, mask.reshape(4, 2, 3))
     with pytest.raises(ValueError, match="from 1 to m - 1"):
         pruning.n_of_m_mask(kernel, 4, 4)
 
@@ -88,32 +92,6 @@ def test_cubic_schedule():
     assert pruning.cubic_sparsity(99, 30, 0.8, begin=10, initial=0.5) == 0.8
     with pytest.raises(ValueError, match="must come after"):
         pruning.cubic_sparsity(0, 10, 0.8, begin=10)
-
-
-@pytest.mark.parametrize(
-    "optimizer",
-    [keras.optimizers.Adam, keras.optimizers.AdamW, lambda: keras.optimizers.SGD(0.1, momentum=0.9)],
-)
-def test_training_keeps_the_masks(optimizer):
-    model = network()
-    model.compile(optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    callback = pruning.MagnitudePruning(0.75, end=20, every=5)
-    model.fit(*data(), batch_size=8, epochs=5, callbacks=[callback], verbose=0)
-    assert all(share == 0.75 for share in zeros(model).values())
-    for path, kernel in pruning.kernels(model).items():
-        assert not ops.convert_to_numpy(kernel)[~callback.masks[path]].any()
-        assert ops.convert_to_numpy(kernel)[callback.masks[path]].all()
-    before = callback.masks
-    model.fit(*data(), batch_size=8, epochs=1, callbacks=[callback], verbose=0)
-    assert all(np.array_equal(before[path], mask) for path, mask in callback.masks.items())
-
-
-def test_a_schedule_longer_than_the_training_is_refused():
-    model = network()
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    callback = pruning.MagnitudePruning(0.5, end=20)
-    with pytest.raises(ValueError, match="runs 8 steps, but the schedule of pruning ends at 20"):
-        model.fit(*data(), batch_size=8, epochs=1, callbacks=[callback], verbose=0)
 
 
 class Subclassed(keras.Model):
@@ -257,7 +235,7 @@ def test_a_smaller_encoder_is_saved_and_loaded(tmp_path):
         ({"transformer_layer_0": [4]}, {}, "has heads 0 to 3"),
         ({"transformer_layer_0": [1, 1]}, {}, "each once"),
         ({}, {"transformer_layer_0": [-1]}, "has neurons 0 to 5"),
-        ({"block": [0]}, {}, "no block 'block'"),
+        ({"block": [0]}, {}, "no layer 'block'"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(heads, neurons, message):
@@ -518,15 +496,15 @@ def test_removed_filters_compute_what_zeroed_ones_did(normalised):
 def test_filters_that_do_not_exist_are_refused():
     model = pictures()
     for filters, message in (
-        ({"three": [0]}, "no Conv2D"),
+        ({"three": [0]}, "no layer 'three' with filters"),
         ({"one": [6]}, "0 to 5"),
         ({"two": []}, "at least"),
     ):
         with pytest.raises(ValueError, match=message):
             pruning.keep_filters(model, filters)
     recurrent = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2)])
-    with pytest.raises(ValueError, match="does not know"):
-        pruning.keep_filters(recurrent, {})
+    with pytest.raises(ValueError, match="has: none"):
+        pruning.keep_filters(recurrent, {"lstm": [0]})
 
 
 # Low rank

@@ -1,0 +1,157 @@
+"""Masks on a model and in a file."""
+
+import json
+import re
+import weakref
+import zipfile
+import zlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from course_lib import runtime
+from course_lib.pruning.prunable import matrices
+
+# What `prune` was asked for, by model: dicts from path to sparsity. Models are saved without it.
+_ASKED = weakref.WeakKeyDictionary()
+
+
+def asked(model):
+    """The sparsities that `prune` was asked for, by path; empty if it was not, or after `strip`."""
+    return _ASKED.get(model, {})
+
+
+def remember(model, sparsities):
+    """Keeps what was asked for, for reports; None forgets it."""
+    if sparsities is None:
+        _ASKED.pop(model, None)
+    else:
+        _ASKED[model] = dict(sparsities)
+
+
+def apply_masks(model, masks):
+    """Sets the weights to zero where a mask is False.
+
+    Args:
+        model: A built `keras.Model`.
+        masks: Dict from the path of a weight to its mask. If no path is the model's but all differ from its
+            own only in the numbers that Keras gives to layers without names, as when a model is built twice,
+            the masks are taken in order.
+
+    Raises:
+        ValueError: If a path or a shape does not fit the model, which is then unchanged.
+    """
+    found = {path: each.variable for path, each in matrices(model).items()}
+    masks = _renamed(masks, found)
+    for path, mask in masks.items():
+        if path not in found:
+            raise ValueError(f"The model has no kernel {path!r}. It has: {', '.join(found)}")
+        if tuple(found[path].shape) != np.shape(mask):
+            raise ValueError(f"{path} has shape {tuple(found[path].shape)}, its mask {np.shape(mask)}.")
+    for path, mask in masks.items():
+        zero_out(found[path], ops.convert_to_tensor(np.asarray(mask, bool)))
+
+
+def zero_out(variable, mask):
+    """Sets a variable to zero where a boolean tensor is False."""
+    variable.assign(masked(variable.value, mask))
+
+
+def applier(variables):
+    """A function that sets variables to zero where masks are False, compiled where that saves time.
+
+    Args:
+        variables: List of variables.
+
+    Returns:
+        A function of the list of their masks, boolean tensors.
+    """
+
+    def apply(masks):
+        for variable, mask in zip(variables, masks, strict=True):
+            zero_out(variable, mask)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not any(isinstance(variable.value, tf.distribute.DistributedValues) for variable in variables):
+            return tf.function(apply, jit_compile=True)  # Without XLA it takes twice as long.
+    return apply
+
+
+def value_applier():
+    """The same for JAX, where values are handed from step to step instead of variables.
+
+    Returns:
+        A function of a list of values, which it may overwrite, and of the list of their masks; it returns the
+        new values.
+    """
+    import jax
+
+    def apply(values, masks):
+        return [masked(value, mask) for value, mask in zip(values, masks, strict=True)]
+
+    return jax.jit(apply, donate_argnums=0)
+
+
+def masked(value, mask):
+    """A tensor with zeros where a boolean tensor is False."""
+    return ops.where(mask, value, ops.cast(0, value.dtype))
+
+
+def _renamed(masks, found):
+    def shape_of(paths):
+        return [re.sub(r"_\d+(?=/|$)", "", path) for path in paths]
+
+    if set(masks) <= set(found):
+        return masks
+    taken = [path for path in found if shape_of([path])[0] in set(shape_of(masks))]
+    if shape_of(masks) != shape_of(taken):
+        return masks
+    return dict(zip(taken, masks.values(), strict=True))
+
+
+def save_masks(path, masks):
+    """Writes masks to a file, one bit per weight.
+
+    Args:
+        path: The file; it is replaced only when the new one is complete.
+        masks: Dict from the path of a kernel to its mask.
+    """
+    arrays = {f"bits{i}": np.packbits(np.asarray(mask, bool)) for i, mask in enumerate(masks.values())}
+    shapes = {name: list(np.shape(mask)) for name, mask in masks.items()}
+    with runtime.atomic_write(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, shapes=np.array(json.dumps(shapes)), **arrays)
+
+
+def load_masks(path):
+    """Reads what `save_masks` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Dict from the path of a kernel to its mask.
+
+    Raises:
+        ValueError: If the file holds something else; nothing in it is executed.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            shapes = json.loads(str(file["shapes"]))
+            bits = [file[f"bits{i}"] for i in range(len(shapes))]
+        return {
+            name: np.unpackbits(each, count=int(np.prod(shape))).astype(bool).reshape(shape)
+            for (name, shape), each in zip(shapes.items(), bits, strict=True)
+        }
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(f"{path} holds no masks that `save_masks` wrote: {error}") from None

@@ -1,0 +1,204 @@
+"""What pruning may touch, and under which name.
+
+A layer of your own says it by a method: `get_prunable_weights()` returns those of its variables, or of its
+sublayers', that may go. Without one, a weight is prunable if it is a matrix, has two axes or more, and
+
+- is called `kernel`, `recurrent_kernel`, `depthwise_kernel` or `pointwise_kernel`, as Keras calls them in
+  dense, einsum, convolutional, recurrent and attention layers; or
+- belongs to a layer that is not Keras' own, is trained, and is not called like a table, a bias or a norm.
+
+Frozen layers count: their weights are part of what the model computes. The adapters of LoRA do not.
+"""
+
+import dataclasses
+import re
+
+import keras
+from keras import ops
+
+KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+# In names of other layers' weights: tables that are looked up, and what shifts or scales.
+SPARED = re.compile(r"embed|bias|gamma|beta|alpha|scale|token|position|norm|mean|variance|lora")
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """A weight of two axes or more.
+
+    Attributes:
+        path: Names of the layers from the model down to the weight's own, and its name, joined by "/".
+        variable: The `keras.Variable`.
+        layer: The layer that owns it.
+        prunable: Whether it is prunable by default.
+    """
+
+    path: str
+    variable: keras.Variable
+    layer: keras.layers.Layer
+    prunable: bool
+
+
+def matrices(model):
+    """All weights of floating point with two axes or more, each once, also where layers are shared.
+
+    Args:
+        model: A built `keras.Model` or layer.
+
+    Returns:
+        Dict from path to `Weight`, in the model's order. A path names layers, so it does not depend on how
+        often the model was built, nor on what it is part of; of equal paths the later ones get a number.
+
+    Raises:
+        ValueError: If the model is not built.
+    """
+    if not model.built:
+        raise ValueError(f"The model {model.name!r} is not built: call it on a batch, or `build` it, first.")
+    found, seen = {}, set()
+    _collect(model, "", None, found, seen, {id(model)})
+    return found
+
+
+def _collect(layer, path, named, found, seen, visited):
+    """`named`: ids of what a layer above said may go, or None if none has said anything."""
+    children = _children(layer)
+    if named is None and hasattr(layer, "get_prunable_weights"):
+        named = {id(variable) for variable in layer.get_prunable_weights()}
+    below = {id(variable) for child in children for variable in child.variables}
+    for variable in layer.variables:
+        if id(variable) in below or id(variable) in seen:
+            continue
+        seen.add(id(variable))
+        if len(variable.shape) < 2 or not keras.backend.is_float_dtype(variable.dtype):
+            continue
+        prunable = _by_default(layer, variable) if named is None else id(variable) in named
+        key, number = _join(path, variable.name), 0
+        while key in found:
+            number += 1
+            key = _join(f"{path}_{number}", variable.name)
+        found[key] = Weight(key, variable, layer, prunable)
+    for child in children:
+        if id(child) not in visited:
+            visited.add(id(child))
+            _collect(child, _join(path, child.name), named, found, seen, visited)
+
+
+def _join(path, name):
+    return f"{path}/{name}" if path else name
+
+
+def _children(layer):
+    """A model lists its layers; what another layer holds stands in its attributes, whatever their names."""
+    if isinstance(layer, keras.Model):
+        return [child for child in layer.layers if child.variables]
+    found, waiting = {}, list(vars(layer).values())
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, keras.layers.Layer):
+            if value is not layer and value.variables:
+                found.setdefault(id(value), value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            waiting.extend(value)
+    return list(found.values())
+
+
+def _by_default(layer, variable):
+    if variable.name in KERNELS:
+        return True
+    if type(layer).__module__.split(".")[0] == "keras" or isinstance(layer, keras.layers.Embedding):
+        return False
+    trained = variable.trainable or not layer.trainable  # Of a frozen layer all is without training.
+    return trained and not SPARED.search(variable.name.lower())
+
+
+def prunable(model, include=(), exclude=()):
+    """The weights that pruning may touch.
+
+    Args:
+        model: A built `keras.Model`.
+        include: Regular expressions, or one. If given, the weights in whose path one is found are taken and
+            no others, also where they would not be by default, such as a table of embeddings.
+        exclude: Regular expressions, or one; weights in whose path one is found are left alone.
+
+    Returns:
+        Dict from path to `Weight`.
+
+    Raises:
+        ValueError: If the model is not built, an expression is found in no path, or no weight is left.
+    """
+    found = matrices(model)
+    include, exclude = as_patterns(include), as_patterns(exclude)
+    check_patterns(exclude, found)
+    if include:
+        check_patterns(include, found)
+        found = {path: each for path, each in found.items() if matches(include, path)}
+    else:
+        found = {path: each for path, each in found.items() if each.prunable}
+    found = {path: each for path, each in found.items() if not matches(exclude, path)}
+    if not found:
+        raise ValueError(f"The model {model.name!r} has no kernel to prune.")
+    return found
+
+
+def as_array(variable):
+    """The numbers of a variable for NumPy; of a copy, since TensorFlow's variables make NumPy 2 warn."""
+    return ops.convert_to_numpy(ops.copy(variable))
+
+
+def as_patterns(patterns):
+    """A list of regular expressions, of one or several."""
+    return [patterns] if isinstance(patterns, str) else list(patterns)
+
+
+def matches(patterns, path):
+    """Whether one of the expressions is found in the path."""
+    return any(re.search(pattern, path) for pattern in patterns)
+
+
+def check_patterns(patterns, paths):
+    """Raises ValueError if an expression is found in none of the paths."""
+    for pattern in patterns:
+        if not any(re.search(pattern, path) for path in paths):
+            raise ValueError(f"No kernel has {pattern!r} in its path. The paths are: {', '.join(paths)}")
+
+
+def kernels(model, spare=()):
+    """The variables of `prunable`, without their layers.
+
+    Args:
+        model: A built `keras.Model` of any kind.
+        spare: Regular expressions; kernels in whose path one is found are left alone.
+
+    Returns:
+        Dict from path to variable, in the model's order.
+
+    Raises:
+        ValueError: As `prunable`.
+    """
+    return {path: each.variable for path, each in prunable(model, exclude=spare).items()}
+
+
+def input_axes(weight):
+    """The axes of a weight that a product sums over, for whole connections and for N:M along the inputs.
+
+    Args:
+        weight: A `Weight`.
+
+    Returns:
+        Tuple of axes from 0: of an `EinsumDense` those that its equation sums, so that both projections of
+        attention are right; of a convolution its input channels, of a depthwise one the places of its window.
+    """
+    rank, layer = len(weight.variable.shape), weight.layer
+    if isinstance(layer, keras.layers.EinsumDense) and weight.variable.name == "kernel":
+        inputs, kernel, outputs = re.split(r",|->", layer.equation.replace(" ", ""))
+        return tuple(i for i, each in enumerate(kernel) if each in inputs and each not in outputs)
+    if weight.variable.name == "depthwise_kernel" or isinstance(
+        layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+    ):
+        return tuple(range(rank - 2))
+    if isinstance(
+        layer, (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+    ):
+        return (rank - 1,)
+    return (rank - 2,)

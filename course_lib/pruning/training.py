@@ -1,0 +1,304 @@
+"""Pruning a model, at once or while `fit` trains it.
+
+Nothing is added to the model: no layers, no variables. What is zero is the mask, and the optimizer's own
+count of batches is the step. Both are in every checkpoint, so a training that is resumed from one goes on
+where it was, with the same masks.
+"""
+
+import itertools
+import numbers as kinds
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from course_lib.pruning import masks, prunable
+from course_lib.pruning.plan import Plan
+from course_lib.pruning.report import report
+from course_lib.pruning.schedules import OneShot, Schedule
+
+
+def prune(
+    model,
+    schedule,
+    criterion="magnitude",
+    scope="layer",
+    exclude=(),
+    include=(),
+    sparsity=None,
+    n_of_m=None,
+    block_size=None,
+):
+    """Prunes a model at once, or gives the callback that prunes it during `fit`.
+
+    ```python
+    callback = pruning.prune(model, pruning.Polynomial(0.8, end_step=2000), exclude="logits")
+    model.fit(x, y, epochs=5, callbacks=[callback])
+    print(pruning.report(model))
+    ```
+
+    Args:
+        model: A built `keras.Model` of any kind.
+        schedule: A `Schedule`; a number is `OneShot` of that sparsity.
+        criterion: Which weights are worth least; a name or a function, see `criteria`.
+        scope: "layer" gives every weight the same sparsity; "global" lets all weights together have it, so
+            that layers of small weights lose more, each keeping a hundredth at least.
+        exclude: Regular expressions, or one; weights in whose path one is found are left alone.
+        include: The same for those that are taken, and no others. See `prunable`.
+        sparsity: Dict from a regular expression to a final sparsity for the weights in whose path it is
+            found; of several the first counts. 0 leaves a weight alone.
+        n_of_m: `(2, 4)` keeps 2 of every 4 weights along the inputs, as sparse tensor cores want it; the
+            final sparsity must then be 1 - n / m.
+        block_size: `(inputs, outputs)`: blocks of this size go or stay as a whole.
+
+    Returns:
+        For a number or `OneShot` the `Report`; else a callback, `Pruning`, for `fit`.
+
+    Raises:
+        ValueError: If an argument is impossible, a weight is not finite, or, unless `include` or `exclude`
+            says so, less than half of the model's weights with two axes or more would be pruned.
+    """
+    if isinstance(schedule, kinds.Real) and not isinstance(schedule, bool):
+        schedule = OneShot(float(schedule))
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"`schedule` must be a number or one of pruning's schedules. Received: {schedule!r}")
+    plan = Plan(model, schedule, criterion, scope, exclude, include, sparsity, n_of_m, block_size)
+    if not isinstance(schedule, OneShot):
+        return Pruning(plan)
+    found = plan.choose(0)
+    for path, mask in found.items():
+        masks.zero_out(plan.weights[path].variable, ops.convert_to_tensor(mask))
+    return report(model)
+
+
+def strip(model):
+    """Ends pruning: what is zero stays zero until the model is trained again, and nothing is left to remove.
+
+    Args:
+        model: A model from `prune`, or a `Reparameterised` one.
+
+    Returns:
+        The plain model; it is the same object unless it was `Reparameterised`.
+    """
+    if hasattr(model, "strip"):
+        return model.strip()
+    masks.remember(model, None)
+    return model
+
+
+class Pruning(keras.callbacks.Callback):
+    """Prunes a model while `fit` trains it, with any optimizer; made by `prune`.
+
+    What is zero stays zero: the masks are applied after every call of the training step, before any other
+    callback sees the weights, and again when all callbacks have ended. Averaged weights (`use_ema`) get the
+    same zeros. `logs` gets "sparsity" at the end of each epoch; callbacks that come before this one do not
+    see it. A training that ends short of what was asked for says so in a warning, with both numbers.
+
+    Args:
+        plan: A `Plan`.
+
+    Attributes:
+        masks: Dict from path to boolean array, as of the last choice.
+        step: Batches that training has seen.
+    """
+
+    def __init__(self, plan):
+        super().__init__()
+        self.plan, self.masks, self.step = plan, {}, 0
+        self._masked, self._masks, self._stage, self._inner = [], [], None, None
+        self._begun, self._revived = False, 0
+
+    def set_model(self, model):
+        """Refuses a model that has not the weights of the one given to `prune`."""
+        super().set_model(model)
+        known = {id(variable) for variable in model.variables}
+        for path, each in self.plan.weights.items():
+            if id(each.variable) not in known:
+                raise ValueError(
+                    f"This callback prunes {self.plan.model.name!r}, whose {path} is no part of the model "
+                    "that is trained. Call `prune` on the model after all that rebuilds its layers."
+                )
+
+    def on_train_begin(self, logs=None):
+        """Gets ready; the weights may yet be restored by other callbacks."""
+        self._begun, self._revived = False, 0
+        self._follow_train_function()
+        history = getattr(self.model, "history", None)
+        if isinstance(history, keras.callbacks.History):
+            # Keras' own callback comes last. EarlyStopping and others put weights back when training ends.
+            def on_train_end(logs=None):
+                type(history).on_train_end(history, logs)
+                del history.on_train_end
+                self._finish()
+
+            history.on_train_end = on_train_end
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """At the first: finds the step and the masks that the weights come with."""
+        if not self._begun:
+            self._begin(epoch)
+        self._epoch_start = self.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts, and chooses masks when the schedule says so."""
+        if not self._begun:  # A training loop of one's own.
+            self._begin(0)
+            self._epoch_start = self.step
+        self.step = self._epoch_start + batch + 1
+        if self.plan.stage(self.step) != self._stage:
+            self._choose()
+        elif self._inner is None:
+            self._apply()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Tells the logs how many zeros there are."""
+        if logs is not None:
+            lost = sum(mask.size - np.count_nonzero(mask) for mask in self.masks.values())
+            logs["sparsity"] = float(lost / self.plan.size())
+
+    def on_train_end(self, logs=None):
+        """Applies the masks once more; the last word comes after all other callbacks."""
+        if self._inner is not None:
+            self.model.train_function, self._inner = self._inner, None
+        self._restore_zeros()
+        if "on_train_end" not in vars(getattr(self.model, "history", None) or object):
+            self._finish()
+
+    def _begin(self, epoch):
+        self._begun = True
+        optimizer = self.model.optimizer
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        seen = _batches_seen(optimizer)
+        # Compiled anew, an optimizer starts to count anew, but the training goes on.
+        self.step = seen or self.step
+        if hasattr(self.plan.criterion, "start"):
+            self.plan.criterion.start(self.plan.weights)
+        averages = _averages(optimizer, self.model.trainable_variables)
+        self._masked = [each.variable for each in self.plan.weights.values()]
+        self._averaged = [id(variable) in averages for variable in self._masked]
+        self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
+        self._applier = masks.applier(self._masked)
+        self._choose()
+        steps, end = (self.params or {}).get("steps"), self.plan.schedule.end_step
+        if steps:
+            last = self.step + steps * (self.params["epochs"] - epoch)
+            if last < end:
+                warnings.warn(
+                    f"`fit` ends at step {last}, the schedule of pruning at {end}: sparsity will be "
+                    f"{self.plan.zeros(last) / self.plan.size():.1%} instead of "
+                    f"{self.plan.zeros(end) / self.plan.size():.1%} unless training goes on.",
+                    stacklevel=2,
+                )
+
+    def _choose(self):
+        _ = self.model  # On JAX, this puts the trained values into the variables.
+        self._stage = self.plan.stage(self.step)
+        if self.plan.sparsities(self.step) is not None:
+            self.masks = self.plan.choose(self.step)
+            tensors = [ops.convert_to_tensor(mask) for mask in self.masks.values()]
+            self._masks = tensors + list(itertools.compress(tensors, self._averaged))
+            self._apply()
+
+    def _apply(self):
+        if self._masks:
+            self._applier(self._masks)
+
+    def _follow_train_function(self):
+        """Masks right behind the training step, so that it does not matter in which order callbacks stand.
+
+        There is no public hook there: `train_function` is what `fit` calls, and on JAX its second result are
+        the values of the variables.
+        """
+        model = self.model
+        inner = getattr(model, "train_function", None)
+        inner = self._inner = getattr(inner, "unmasked", inner)  # Left behind by a training that was stopped.
+        if inner is None:
+            return
+        if keras.backend.backend() != "jax":
+
+            def train_function(*arguments):
+                logs = inner(*arguments)
+                self._apply()
+                return logs
+
+        else:
+            apply, places = masks.value_applier(), {}
+
+            def train_function(state, *arguments):
+                logs, (trained, fixed, optimizer, *rest) = inner(state, *arguments)
+                if self._masks:
+                    if not places:
+                        known = [*model.trainable_variables, *model.optimizer.variables]
+                        places.update((id(variable), i) for i, variable in enumerate(known))
+                    values = [*trained, *optimizer]
+                    # Frozen weights have no place here; they do not move.
+                    moved = [
+                        (places[id(variable)], mask)
+                        for variable, mask in zip(self._masked, self._masks, strict=True)
+                        if id(variable) in places
+                    ]
+                    new = apply([values[place] for place, _ in moved], [mask for _, mask in moved])
+                    for (place, _), value in zip(moved, new, strict=True):
+                        values[place] = value
+                    trained, optimizer = values[: len(trained)], values[len(trained) :]
+                return logs, (trained, fixed, optimizer, *rest)
+
+        train_function.unmasked = inner
+        model.train_function = train_function
+
+    def _restore_zeros(self):
+        revived = sum(
+            int(np.count_nonzero(prunable.as_array(self.plan.weights[path].variable)[~mask]))
+            for path, mask in self.masks.items()
+        )
+        self._revived = max(self._revived, revived)
+        self._apply()
+
+    def _finish(self):
+        self._restore_zeros()
+        size, asked = self.plan.size(), self.plan.zeros(self.plan.schedule.end_step)
+        if self._revived:
+            lost = sum(mask.size - np.count_nonzero(mask) for mask in self.masks.values())
+            warnings.warn(
+                "When training ended, another callback put weights back that had fewer zeros: "
+                f"{(lost - self._revived) / size:.1%} instead of {lost / size:.1%}. They have been masked "
+                "again, without training since.",
+                stacklevel=2,
+            )
+        reached = sum(
+            int(np.count_nonzero(prunable.as_array(each.variable) == 0))
+            for each in self.plan.weights.values()
+        )
+        if reached < asked:
+            warnings.warn(
+                f"{reached / size:.1%} of the weights are zero, {asked / size:.1%} were asked for: training "
+                f"ended at step {self.step}, the schedule ends at {self.plan.schedule.end_step}.",
+                stacklevel=2,
+            )
+
+
+def _inner(optimizer):
+    return getattr(optimizer, "inner_optimizer", optimizer)  # Of a `LossScaleOptimizer`.
+
+
+def _batches_seen(optimizer):
+    # `iterations` counts updates, of which accumulated gradients need several batches.
+    for variable in _inner(optimizer).variables if optimizer is not None else ():
+        if variable.name == "iteration":
+            return int(prunable.as_array(variable))
+    return 0
+
+
+def _averages(optimizer, trained):
+    """Averaged weights of an optimizer with `use_ema`, by the id of what they average."""
+    optimizer, found = _inner(optimizer), {}
+    if not getattr(optimizer, "use_ema", False):
+        return found
+    # RMSprop calls something else "average", too; the weights' come first.
+    candidates = [each for each in optimizer.variables if each.name.endswith("_average")][: len(trained)]
+    for variable, average in zip(trained, candidates, strict=False):
+        if average.name == f"{variable.path.replace('/', '_')}_average":
+            found[id(variable)] = average
+    return found
