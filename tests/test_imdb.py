@@ -525,6 +525,12 @@ def test_encode_refuses_a_tokenizer_that_is_not_bert_s():
         imdb.encode(["a"], words)
 
 
+def test_encode_takes_the_library_s_own_bert_tokenizer():
+    pieces = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "film"])}
+    tokenizer = tokenizers.BertWordPieceTokenizer(pieces)
+    assert imdb.encode(["A film", "a [SEP]"], tokenizer) == [[2, 5, 6, 3], [2, 5, 1, 1, 1, 3]]
+
+
 @pytest.mark.parametrize("length", [1, 8, 24, 40])
 def test_batches_have_the_length_that_is_asked_for(length):
     sequences = [[5] * (1 + i % length) for i in range(20)]
