@@ -120,7 +120,7 @@ def test_multi_head_attention_is_reached_along_its_inputs():
     assert {prunable.input_axes(each) for path, each in found.items() if "output" in path} == {(0, 1)}
     assert {prunable.input_axes(each) for path, each in found.items() if "output" not in path} == {(0,)}
     pruning.prune(model, 0.5, n_of_m=(2, 4))
-    for path, each in found.items():
+    for _path, each in found.items():
         groups = numpy(each.variable).reshape(2, 4, -1)  # 8 inputs, or 2 heads of depth 4.
         assert (np.count_nonzero(groups, axis=1) == 2).all()
 
