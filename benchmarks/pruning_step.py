@@ -78,15 +78,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="turns; default %(default)s")
     options = parser.parse_args()
     missed = False
-    print(
-        f"Keras {keras.__version__} on {keras.backend.backend()}, {options.rounds} turns of {options.steps} steps"
-    )
+    print(f"Keras {keras.__version__} on {keras.backend.backend()}; turns of {options.steps} steps")
     for name, (shape, batch, hidden) in NETWORKS.items():
         milliseconds, (low, middle, high) = ratios(shape, batch, hidden, options.steps, options.rounds)
         missed |= middle > GOAL
-        print(
-            f"{name:<22}{milliseconds:6.1f} ms a step, {middle:.2f} times with pruning ({low:.2f} to {high:.2f})"
-        )
+        print(f"{name:<22}{milliseconds:6.1f} ms a step, ", end="")
+        print(f"{middle:.2f} times with pruning ({low:.2f} to {high:.2f})", flush=True)
     return int(missed)
 
 

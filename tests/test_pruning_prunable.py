@@ -241,6 +241,8 @@ def test_dead_units_are_reported():
     kernel = numpy(model.layers[0].kernel).copy()
     kernel[:, 1] = 0
     model.layers[0].kernel.assign(kernel)
+    windows = sequential(layers.Conv2D(4, 3, name="conv"), shape=(6, 6, 2))
+    assert pruning.report(windows)["conv/kernel"].outputs == 4
     row = pruning.report(model)["a/kernel"]
     assert (row.dead, row.outputs, row.asked) == (1, 4, None)
     assert "1 of 4" in str(pruning.report(model))
