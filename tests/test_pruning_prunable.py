@@ -120,7 +120,7 @@ def test_multi_head_attention_is_reached_along_its_inputs():
     assert {prunable.input_axes(each) for path, each in found.items() if "output" in path} == {(0, 1)}
     assert {prunable.input_axes(each) for path, each in found.items() if "output" not in path} == {(0,)}
     pruning.prune(model, 0.5, n_of_m=(2, 4))
-    for path, each in found.items():
+    for _path, each in found.items():
         groups = numpy(each.variable).reshape(2, 4, -1)  # 8 inputs, or 2 heads of depth 4.
         assert (np.count_nonzero(groups, axis=1) == 2).all()
 
@@ -241,6 +241,8 @@ def test_dead_units_are_reported():
     kernel = numpy(model.layers[0].kernel).copy()
     kernel[:, 1] = 0
     model.layers[0].kernel.assign(kernel)
+    windows = sequential(layers.Conv2D(4, 3, name="conv"), shape=(6, 6, 2))
+    assert pruning.report(windows)["conv/kernel"].outputs == 4
     row = pruning.report(model)["a/kernel"]
     assert (row.dead, row.outputs, row.asked) == (1, 4, None)
     assert "1 of 4" in str(pruning.report(model))

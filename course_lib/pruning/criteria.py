@@ -43,6 +43,8 @@ def numbers(weight):
 class Magnitude:
     """The absolute value of a weight."""
 
+    zeros_first = True  # By itself.
+
     def __call__(self, model, weights):
         """Scores by path."""
         return {path: np.abs(numbers(each)) for path, each in weights.items()}

@@ -1,5 +1,6 @@
 """Masks on a model and in a file."""
 
+import functools
 import json
 import re
 import weakref
@@ -80,6 +81,7 @@ def applier(variables):
     return apply
 
 
+@functools.cache
 def value_applier():
     """The same for JAX, where values are handed from step to step instead of variables.
 

@@ -56,9 +56,9 @@ class Plan:
 
     def choose(self, step):
         """Masks for a step, as boolean arrays by path; weights that are zero go first."""
-        values = {path: criteria.numbers(each) for path, each in self.weights.items()}
         scores = self.criterion(self.model, self.weights)
-        for path, value in values.items():
+        for path, each in self.weights.items() if not getattr(self.criterion, "zeros_first", False) else ():
+            value = criteria.numbers(each)
             if np.shape(scores[path]) != value.shape:
                 raise ValueError(
                     f"The criterion gives {path} scores of shape {np.shape(scores[path])}, not {value.shape}."

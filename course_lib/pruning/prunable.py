@@ -202,3 +202,18 @@ def input_axes(weight):
     ):
         return (rank - 1,)
     return (rank - 2,)
+
+
+def unit_axes(weight):
+    """The axes of a weight along which all belong to one output: its inputs, and the places of a window.
+
+    Args:
+        weight: A `Weight`.
+
+    Returns:
+        Tuple of axes from 0.
+    """
+    axes = input_axes(weight)
+    if isinstance(weight.layer, keras.layers.EinsumDense):
+        return axes
+    return tuple(sorted({*range(len(weight.variable.shape) - 2), *axes}))

@@ -41,7 +41,8 @@ class Reparameterised(keras.Model):
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             outputs = self.model(x, training=training)
         for loss in scope.losses:  # Of `add_loss` and of what regularises activities.
-            self.add_loss(loss)
+            # A tensor of its own: Keras tells losses apart by identity, and its layer has claimed this one.
+            self.add_loss(ops.add(loss, 0))
         for variable in self.model.non_trainable_variables:  # Dropout's seeds, for example.
             value = scope.get_current_value(variable)
             if value is not values[id(variable)]:

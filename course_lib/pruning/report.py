@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from course_lib.pruning import masks as asked_for
-from course_lib.pruning.prunable import as_array, input_axes, kernels, matrices
+from course_lib.pruning.prunable import as_array, kernels, matrices, unit_axes
 from course_lib.pruning.selection import as_rows, magnitude_masks
 
 
@@ -107,7 +107,7 @@ def report(model):
     asked, rows = asked_for.asked(model), []
     for path, each in matrices(model).items():
         value = as_array(each.variable)
-        outputs = as_rows(value != 0, input_axes(each))[0].any(axis=0)
+        outputs = as_rows(value != 0, unit_axes(each))[0].any(axis=0)
         reached = float(np.mean(value == 0))
         dead = int(outputs.size - np.count_nonzero(outputs))
         rows.append(Row(path, tuple(value.shape), asked.get(path), reached, dead, outputs.size))

@@ -66,7 +66,11 @@ def lowest(scores, count):
     found = np.zeros(scores.size, bool)
     if count:
         flat = scores.ravel()
-        threshold = np.partition(flat, count - 1)[count - 1]  # Much faster than sorting all.
+        # Partitioning is much faster than sorting all, but not where most are equal, as zeros are.
+        least = flat.min()
+        rest = flat[flat > least]
+        last = count - 1 - (flat.size - rest.size)
+        threshold = least if last < 0 else np.partition(rest, last)[last]
         found = flat < threshold
         found[np.flatnonzero(flat == threshold)[: count - np.count_nonzero(found)]] = True
     return found.reshape(scores.shape)

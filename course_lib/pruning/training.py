@@ -122,7 +122,7 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Gets ready; the weights may yet be restored by other callbacks."""
-        self._begun, self._revived = False, 0
+        self._begun, self._revived, self._epoch_start = False, 0, self.step
         self._follow_train_function()
         history = getattr(self.model, "history", None)
         if isinstance(history, keras.callbacks.History):
@@ -139,17 +139,6 @@ class Pruning(keras.callbacks.Callback):
         if not self._begun:
             self._begin(epoch)
         self._epoch_start = self.step
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Counts, and chooses masks when the schedule says so."""
-        if not self._begun:  # A training loop of one's own.
-            self._begin(0)
-            self._epoch_start = self.step
-        self.step = self._epoch_start + batch + 1
-        if self.plan.stage(self.step) != self._stage:
-            self._choose()
-        elif self._inner is None:
-            self._apply()
 
     def on_epoch_end(self, epoch, logs=None):
         """Tells the logs how many zeros there are."""
@@ -179,7 +168,7 @@ class Pruning(keras.callbacks.Callback):
         self._masked = [each.variable for each in self.plan.weights.values()]
         self._averaged = [id(variable) in averages for variable in self._masked]
         self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
-        self._applier = masks.applier(self._masked)
+        self._applier, self._places = masks.applier(self._masked), {}
         self._choose()
         steps, end = (self.params or {}).get("steps"), self.plan.schedule.end_step
         if steps:
@@ -192,8 +181,52 @@ class Pruning(keras.callbacks.Callback):
                     stacklevel=2,
                 )
 
+    def _count(self):
+        """Counts what the training step has done; returns whether it is time to choose masks."""
+        # An execution may take several steps, the last of an epoch fewer.
+        steps, size = (self.params or {}).get("steps"), self._model.steps_per_execution or 1
+        left = self._epoch_start + steps - self.step if steps else size
+        self.step += max(1, min(size, left))
+        return not self._begun or self.plan.stage(self.step) != self._stage
+
+    def _after_step(self):
+        if not self._count():
+            self._apply()
+        elif self._begun:
+            self._choose()
+        else:  # A training loop of one's own.
+            self._begin(0)
+
+    def _after_stateless_step(self, model, state):
+        """The same on JAX, where the values are not in the variables but in the state."""
+        trained, fixed, optimizer, *rest = state
+        before = self.step
+        if self._count():
+            self.step = before
+            known = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+            for variables, values in zip(known, (trained, fixed, optimizer), strict=True):
+                for variable, value in zip(variables, values, strict=True):
+                    variable.assign(value)
+            self._after_step()
+            trained, fixed, optimizer = ([each.value for each in variables] for variables in known)
+        elif self._masks:
+            values = [*trained, *optimizer]
+            if not self._places:
+                known = [*model.trainable_variables, *model.optimizer.variables]
+                self._places = {id(variable): i for i, variable in enumerate(known)}
+            # Frozen weights have no place here; they do not move.
+            moved = [
+                (self._places[id(variable)], mask)
+                for variable, mask in zip(self._masked, self._masks, strict=True)
+                if id(variable) in self._places
+            ]
+            new = masks.value_applier()([values[i] for i, _ in moved], [mask for _, mask in moved])
+            for (i, _), value in zip(moved, new, strict=True):
+                values[i] = value
+            trained, optimizer = values[: len(trained)], values[len(trained) :]
+        return trained, fixed, optimizer, *rest
+
     def _choose(self):
-        _ = self.model  # On JAX, this puts the trained values into the variables.
         self._stage = self.plan.stage(self.step)
         if self.plan.sparsities(self.step) is not None:
             self.masks = self.plan.choose(self.step)
@@ -208,49 +241,35 @@ class Pruning(keras.callbacks.Callback):
     def _follow_train_function(self):
         """Masks right behind the training step, so that it does not matter in which order callbacks stand.
 
-        There is no public hook there: `train_function` is what `fit` calls, and on JAX its second result are
-        the values of the variables.
+        There is no public hook there: `train_function` is what `fit` calls, and on JAX the values of the
+        variables go through it. A method `on_train_batch_end` would make Keras wait for the numbers of each
+        step, which on JAX costs more than the masks.
         """
         model = self.model
         inner = getattr(model, "train_function", None)
         inner = self._inner = getattr(inner, "unmasked", inner)  # Left behind by a training that was stopped.
-        if inner is None:
+        if inner is None:  # A training loop of one's own.
+            self.on_train_batch_end = lambda batch, logs=None: self._after_step()
             return
         if keras.backend.backend() != "jax":
 
             def train_function(*arguments):
                 logs = inner(*arguments)
-                self._apply()
+                self._after_step()
                 return logs
 
         else:
-            apply, places = masks.value_applier(), {}
 
             def train_function(state, *arguments):
-                logs, (trained, fixed, optimizer, *rest) = inner(state, *arguments)
-                if self._masks:
-                    if not places:
-                        known = [*model.trainable_variables, *model.optimizer.variables]
-                        places.update((id(variable), i) for i, variable in enumerate(known))
-                    values = [*trained, *optimizer]
-                    # Frozen weights have no place here; they do not move.
-                    moved = [
-                        (places[id(variable)], mask)
-                        for variable, mask in zip(self._masked, self._masks, strict=True)
-                        if id(variable) in places
-                    ]
-                    new = apply([values[place] for place, _ in moved], [mask for _, mask in moved])
-                    for (place, _), value in zip(moved, new, strict=True):
-                        values[place] = value
-                    trained, optimizer = values[: len(trained)], values[len(trained) :]
-                return logs, (trained, fixed, optimizer, *rest)
+                logs, state = inner(state, *arguments)
+                return logs, self._after_stateless_step(model, state)
 
         train_function.unmasked = inner
         model.train_function = train_function
 
     def _restore_zeros(self):
         revived = sum(
-            int(np.count_nonzero(prunable.as_array(self.plan.weights[path].variable)[~mask]))
+            int(np.count_nonzero((prunable.as_array(self.plan.weights[path].variable) != 0) & ~mask))
             for path, mask in self.masks.items()
         )
         self._revived = max(self._revived, revived)
