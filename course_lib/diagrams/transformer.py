@@ -11,8 +11,8 @@ def encoder_way(canvas, parameters=None):
 
     Args:
         canvas: Where to draw.
-        parameters: None, or a dict from "embeddings", "attention" and "feed-forward" to numbers, which are
-            then drawn as bars at the right.
+        parameters: None, or a dict from "embeddings", "attention", "feed-forward" and "rest" to numbers,
+            which are then drawn as bars at the right: shares of their sum.
     """
     canvas.title("From token ids to one vector")
     left, wide = 4, 60
@@ -49,9 +49,10 @@ def encoder_way(canvas, parameters=None):
         (37.2, "feed-forward"),
     ):
         share = parameters[name] / total
-        bar = canvas.box(77, y, 32 * share, 3.8, fill="orange", square=True)
-        canvas.text(bar.right[0] + 1, bar.right[1], f"{share:.0%}", size=SMALL, ha="left")
+        bar = canvas.box(77, y, 30 * share, 3.8, fill="orange", square=True)
+        canvas.text(bar.right[0] + 1, bar.right[1], f"{share:.1%}", size=SMALL, ha="left")
     canvas.text(77, 58.4, "none", size=SMALL, ha="left")
+    canvas.text(77, 48, f"pooler, norms: {parameters['rest'] / total:.1%}", size=SMALL, ha="left")
 
 
 @drawing(height=47)
@@ -211,7 +212,7 @@ def rotary_positions(canvas):
     """Queries and keys turn with their positions, so that the angle between them depends on the distance."""
     canvas.title("RoPE: a position is a turn")
     turn = 0.35  # Radians per position.
-    for x, query, key in ((17, 1, 4), (52, 5, 8)):
+    for x, key, query in ((17, 1, 4), (52, 5, 8)):
         _clock(
             canvas,
             x,
@@ -220,7 +221,7 @@ def rotary_positions(canvas):
             (0.15 + turn * query, 0.15 + turn * key),
             (f"query at {query}", f"key at {key}"),
         )
-        canvas.text(x, 10.5, f"positions {query} and {key}", bold=True)
+        canvas.text(x, 10.5, f"positions {key} and {query}", bold=True)
     canvas.text(34.5, 4.5, "both 3 apart: the same angle, so the same dot product", colour=LINES["red"])
     canvas.text(86, 44.5, "each pair of components\nis a clock of its own", size=SMALL, bold=True)
     for i, (name, speed) in enumerate((("fast", 0.9), ("slower", 0.3), ("slowest", 0.1))):
@@ -284,11 +285,11 @@ def swiglu(canvas):
     for one, other in zip((start, first, bend, second), (first, bend, second, end), strict=True):
         canvas.arrow(one.top, other.bottom)
     begin = canvas.matrix(66, 3, 1, 4, cell=3, fill="blue")
-    gate = canvas.box(48, 11, 21, 5.5, "dense: the gate", fill="grey", size=SMALL)
-    up = canvas.box(75, 11, 21, 5.5, "dense: the values", fill="grey", size=SMALL)
-    swish = canvas.box(50.5, 21, 16, 5, "swish", size=SMALL)
+    gate = canvas.box(47, 11, 22, 5.5, "gate  d → 8d/3", fill="grey", size=SMALL)
+    up = canvas.box(75, 11, 22, 5.5, "values  d → 8d/3", fill="grey", size=SMALL)
+    swish = canvas.box(50, 21, 16, 5, "swish", size=SMALL)
     product = canvas.circle(72, 23.5, 2.4, "×", bold=True, size=11)
-    down = canvas.box(60, 31, 24, 5.5, "dense  → d", fill="grey", size=SMALL)
+    down = canvas.box(60, 31, 24, 5.5, "dense  8d/3 → d", fill="grey", size=SMALL)
     out = canvas.matrix(66, 41, 1, 4, cell=3, fill="blue")
     for part in (gate, up):
         canvas.line(begin.top, (72, 8), (part.bottom[0], 8))
