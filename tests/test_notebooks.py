@@ -179,6 +179,13 @@ def test_form(path):
     assert path.stat().st_size < 3_000_000, "outputs too large to read on GitHub"
 
 
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_no_cell_ends_with_a_semicolon(path):
+    """It hides the last value from Jupyter, but not from nbval, which then finds more than is saved."""
+    for number, cell in enumerate(read(path).cells):
+        assert cell.cell_type != "code" or not cell.source.rstrip().endswith(";"), f"cell {number}"
+
+
 def test_nothing_is_copied_from_lesson_to_lesson():
     seen = {}
     for path in LESSONS:

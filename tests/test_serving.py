@@ -1107,7 +1107,9 @@ def test_the_page_in_a_browser(driver, running, classifier, tmp_path):
     assert shown("verdict") == f"{expected.label}, {100 * expected.probability:.1f} % sure"
     words = driver.find_elements(By.CSS_SELECTOR, "#words span")
     assert [each.text for each in words] == [word for word, _ in classifier.word_importance(text)]
-    assert any(each.get_attribute("class") in ("for", "against") for each in words)
+    marked = [each for each in words if each.get_attribute("class") in ("for", "against")]
+    tints = [each.value_of_css_property("background-color").rpartition(" ")[2] for each in marked]
+    assert 0.15 <= min(float(tint[:-1]) for tint in tints) < max(float(tint[:-1]) for tint in tints) <= 0.45
     assert any(each.get_attribute("class") == "unseen" for each in words)
     assert "not read" in shown("note")
     points = [abs(100 * change) for _, change in classifier.word_importance(text) if change is not None]

@@ -31,13 +31,19 @@ def _lesson(canvas, x, y, number, width=5.0):
     )
 
 
+def _legend(canvas, x, y, *entries):
+    """What each fill says, as (fill, text), from left to right."""
+    for fill, text in entries:
+        canvas.box(x, y, 2.4, 2.4, fill=fill)
+        canvas.text(x + 3.4, y + 1.2, text, size=SMALL, ha="left")
+        x += 6.5 + 0.9 * len(text)
+
+
 @drawing(height=64)
 def ai_infrastructure(canvas):
     """The eight stages of AI infrastructure as a ring, each with its lessons; lessons to come are dashed."""
     canvas.title("AI infrastructure: eight stages, and the way back")
-    for x, fill, text in ((1, "blue", "to learn from"), (19, "green", "to build"), (32, "orange", "to use")):
-        canvas.box(x, 54.5, 2.4, 2.4, fill=fill)
-        canvas.text(x + 3.4, 55.7, text, size=SMALL, ha="left")
+    _legend(canvas, 1, 54.5, ("blue", "to learn from"), ("green", "to build"), ("orange", "to use"))
     canvas.box(62, 54.5, 2.4, 2.4, square=True)
     canvas.text(65.4, 55.7, "lesson", size=SMALL, ha="left")
     canvas.box(75, 54.5, 2.4, 2.4, square=True, dashed=True)
@@ -61,9 +67,9 @@ def ai_infrastructure(canvas):
         canvas.text(x + 6, 3.5, text, size=SMALL, ha="left")
 
 
-def _step(canvas, x, y, name, what, lesson="", *, width=17, fill="white", dashed=False):
+def _step(canvas, x, y, name, what, lesson="", *, width=17, fill="white"):
     """A box with a name, a sentence under it, and a lesson's number at the right end of the name."""
-    shape = canvas.box(x, y, width, 11, fill=fill, dashed=dashed)
+    shape = canvas.box(x, y, width, 11, fill=fill)
     if lesson:
         _lesson(canvas, x + width - 5.5, y + 6.2, lesson)
         canvas.text(x + 1.2, y + 8.2, name, size=SMALL, bold=True, ha="left")
@@ -76,46 +82,49 @@ def _step(canvas, x, y, name, what, lesson="", *, width=17, fill="white", dashed
 
 @drawing(height=64)
 def journey(canvas):
-    """A review becomes a verdict; below it, how the network that judges comes about, lesson by lesson."""
+    """A network is made, lesson by lesson; below it, how a page asks it for the verdict on a review."""
     canvas.title("From a review to a verdict, lesson by lesson")
-    canvas.text(1, 56.6, "Each time: text in, verdict out", size=SMALL, colour=FAINT, ha="left")
-    text = canvas.box(1, 35, 16, 8, "“A heartwarming\nfilm.”", square=True, size=SMALL)
+    _legend(canvas, 63, 54.5, ("green", "to build"), ("orange", "to use"))
+    canvas.box(89, 54.5, 2.4, 2.4, square=True)
+    canvas.text(92.4, 55.7, "lesson", size=SMALL, ha="left")
+    canvas.text(1, 55.7, "Once: the network is made", size=SMALL, colour=FAINT, ha="left")
+    steps = [
+        _step(canvas, 1, 41.5, "pretrained", "on text without\nlabels", "04", fill="green"),
+        _step(canvas, 21, 41.5, "fine-tuned", "on 20,000\nreviews", "05", fill="green"),
+        _step(canvas, 41, 41.5, "pruned", "weights left out\n(optional)", "06", fill="orange"),
+        _step(canvas, 61, 41.5, "8 bits", "a weight,\ninstead of 32", "07", fill="orange"),
+    ]
+    for step, following in itertools.pairwise(steps):
+        canvas.arrow(step, following)
+    canvas.box(0.5, 0.8, 99, 36, fill="orange")
+    canvas.text(2.5, 33.6, "Each time: a page in your browser asks the network", size=SMALL, ha="left")
+    _lesson(canvas, 46, 31.6, "08")
+    text = canvas.box(2.5, 12, 16, 8, "“A heartwarming\nfilm.”", square=True, size=SMALL)
     words = ("[CLS]", "a", "heart", "##war", "##ming", "film", ".", "[SEP]")
     rows = [
-        canvas.box(27, 46.4 - 2.8 * i, 12, 2.8, word, square=True, size=SMALL) for i, word in enumerate(words)
+        canvas.box(32, 21.8 - 2.6 * i, 12, 2.6, word, square=True, size=SMALL) for i, word in enumerate(words)
     ]
-    encoder = canvas.box(48, 25, 22, 28, fill="green")
-    canvas.text(59, 43.6, "in 6 blocks, each token\nlooks at the others", size=SMALL)
+    encoder = canvas.box(58.5, 2.8, 22, 26.4, fill="green")
+    canvas.text(69.5, 20.6, "in 6 blocks, each token\nlooks at the others", size=SMALL)
     for i in range(6):
-        canvas.box(50, 26.4 + 2.4 * i, 18, 1.8)
-    verdict = canvas.matrix(79, 35, 2, 1, cell=(9, 4), fill="grey", values=[["0.06"], ["0.94"]])
-    canvas.text(89, verdict.cell(0, 0).center[1], "negative", size=SMALL, ha="left")
-    canvas.text(89, verdict.cell(1, 0).center[1], "positive", size=SMALL, ha="left", bold=True)
+        canvas.box(60.5, 3.8 + 2.3 * i, 18, 1.7)
+    values = [["negative 0.06"], ["positive 0.94"]]
+    verdict = canvas.matrix(85, 12, 2, 1, cell=(13, 4), fill="white", values=values)
     canvas.highlight(verdict.cell(1, 0), pad=0.2)
-    canvas.arrow(text.right, (rows[0].x, 39))
-    canvas.arrow((rows[0].right[0], 39), encoder.left)
+    canvas.arrow(steps[-1].bottom, encoder.top)
+    canvas.text(71, 39.2, "this network runs", size=SMALL, ha="left")
+    canvas.arrow(text.right, (rows[0].x, 16))
+    canvas.arrow((rows[0].right[0], 16), encoder.left)
     canvas.arrow(encoder.right, verdict.left)
     for x, y, name, lessons in (
-        ((1, 12), 44.5, "text", ("02",)),
-        ((27, 34), 50.4, "tokens", ("02",)),
-        ((49.4, 58.2), 47.5, "encoder", ("01", "03")),
-        ((79, 89), 44.5, "verdict", ("05",)),
+        ((2.5, 13.5), 21.2, "text", ("02",)),
+        ((32, 39), 25.4, "tokens", ("02",)),
+        ((59.9, 68.6), 24.2, "encoder", ("01", "03")),
+        ((85, 93), 21.2, "verdict", ("05",)),
     ):
         canvas.text(x[0], y + 2, name, size=SMALL, bold=True, ha="left")
         for i, number in enumerate(lessons):
             _lesson(canvas, x[1] + 5.6 * i, y, number)
-    canvas.text(1, 18.2, "Once: the network is made", size=SMALL, colour=FAINT, ha="left")
-    steps = [
-        _step(canvas, 1, 4, "pretrained", "on text without\nlabels", "04", fill="green"),
-        _step(canvas, 21.2, 4, "fine-tuned", "on 20,000\nreviews", "05", fill="green"),
-        _step(canvas, 41.5, 4, "pruned", "weights left out\n(optional)", "06", fill="orange", dashed=True),
-        _step(canvas, 61.8, 4, "8 bits", "a weight,\ninstead of 32", "07", fill="orange"),
-        _step(canvas, 82, 4, "served", "on a page in\nyour browser", "08", fill="orange"),
-    ]
-    for step, following in itertools.pairwise(steps):
-        canvas.arrow(step, following)
-    canvas.line(steps[-1].top, (steps[-1].top[0], 20), (encoder.bottom[0], 20))
-    canvas.arrow((encoder.bottom[0], 20), encoder.bottom, "and this is what runs", side="right")
 
 
 @drawing(height=48)
@@ -123,7 +132,10 @@ def lesson_loop(canvas):
     """How a lesson and its exercise are worked through: predict, run, compare; fill in, check, mend."""
     canvas.title("How a lesson goes, and its exercise")
     x = (1, 27.5, 54, 80.5)
-    for y, text in ((41.2, "the lesson, in notebooks/"), (20.2, "its exercise, in exercises/")):
+    for y, text in (
+        (41.2, "the lesson, in notebooks/"),
+        (20.2, "from lesson 01 on, its exercise, in exercises/"),
+    ):
         canvas.text(1, y, text, size=SMALL, colour=FAINT, ha="left")
     lesson = [
         _step(canvas, x[0], 28, "read", "a claim, a picture", width=18.5),

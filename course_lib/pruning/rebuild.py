@@ -29,7 +29,7 @@ def rule(rules, layer):
     Returns:
         The entry.
     """
-    if type(layer).__module__ in ("course_lib.attention", "course_lib.transformer"):
+    if type(layer).__module__.startswith(("course_lib.attention", "course_lib.transformer")):
         importlib.import_module("course_lib.pruning.encoders")  # It enters the course's own layers.
     return rules.get(type(layer))
 
