@@ -49,7 +49,7 @@ def _write(ax, image, values, texts):
         ax.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
 
 
-def attention_heatmap(weights, rows, columns=None, title=None, ax=None):
+def attention_heatmap(weights, rows, columns=None, title=None, ax=None, top=None):
     """Draws attention weights as a heat map with the value in each cell where there is room.
 
     Args:
@@ -58,6 +58,8 @@ def attention_heatmap(weights, rows, columns=None, title=None, ax=None):
         columns: One label per key token; None means `rows`.
         title: Title of the figure.
         ax: Axes to draw on; None makes a new figure.
+        top: The weight at the upper end of the colours, for maps that are to be compared; None means the
+            largest.
 
     Returns:
         The matplotlib Axes.
@@ -74,7 +76,8 @@ def attention_heatmap(weights, rows, columns=None, title=None, ax=None):
         )
     if ax is None:
         ax = _axes(min(1.8 + 0.62 * len(columns), 11.0), min(max(1.4 + 0.5 * len(rows), 2.8), 9.0))
-    image = ax.imshow(weights, vmin=0.0, vmax=max(1e-12, weights.max()), cmap=SEQUENTIAL, aspect="auto")
+    top = max(1e-12, weights.max()) if top is None else top
+    image = ax.imshow(weights, vmin=0.0, vmax=top, cmap=SEQUENTIAL, aspect="auto")
     size = 10 if max(weights.shape) <= 24 else 7
     ax.set_xticks(
         range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size

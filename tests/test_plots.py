@@ -131,6 +131,11 @@ def test_heat_map_of_a_sentence_with_itself_on_given_axes():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
 
 
+def test_heat_maps_to_compare_share_their_colours():
+    ax = plots.attention_heatmap(np.full((2, 2), 0.2), ["a", "b"], top=1)
+    assert ax.images[0].get_clim() == (0.0, 1.0)
+
+
 def test_heat_map_of_nothing_but_zeros():
     ax = plots.attention_heatmap(np.zeros((2, 2)), ["a", "b"])
     assert [text.get_text() for text in ax.texts] == ["0.00"] * 4

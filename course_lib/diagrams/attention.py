@@ -124,19 +124,22 @@ def attention_flow(canvas):
 
 @drawing(height=66)
 def heads(canvas):
-    """The channels are cut into heads, each head attends by itself, and the results are joined and mixed."""
+    """Queries, keys and values are cut into heads, each attends by itself, and all are joined and mixed."""
     canvas.title("Split, attend, join")
-    fills, numbers = ["white", "white", "grey", "grey", "pink", "pink"], ["1", "1", "2", "2", "3", "3"]
+    fills, numbers = ["white", "white", "grey", "grey", "pink", "pink"], ["0", "0", "1", "1", "2", "2"]
     small = {"cell": (2.4, 2.2)}
     x = canvas.matrix(2, 46, 4, 6, fill="white", name="X", shape="n × d", **small)
-    project = canvas.box(4.2, 35.5, 10, 6.5, "× $W^Q$\nd × $h d_k$", size=SMALL)
-    wide = canvas.matrix(2, 19, 4, 6, fill=[fills] * 4, values=[numbers] * 4, **small)
-    canvas.text(9.2, 17.8, "n × $h d_k$", va="top")
+    project = canvas.box(2, 33, 14.4, 8.5, "× $W^Q$, $W^K$, $W^V$\neach d × $h d_k$", size=SMALL)
+    for i in (1, 2):  # Two more sheets behind the first.
+        x0, x1, y0, y1 = (start + 1.2 * i for start in (2, 16.4, 15, 23.8))
+        canvas.line((x0, y1 - 1.2), (x0, y1), (x1, y1), (x1, y0), (x1 - 1.2, y0), width=1.2)
+    canvas.matrix(2, 15, 4, 6, fill=[fills] * 4, values=[numbers] * 4, **small)
+    canvas.text(9.2, 13.8, "Q, K and V:\neach n × $h d_k$", va="top")
     canvas.arrow(x.bottom, project.top)
-    canvas.arrow(project.bottom, wide.top)
-    joined = canvas.matrix(83.6, 19, 4, 6, fill=[fills] * 4, values=[numbers] * 4, **small)
-    canvas.text(90.8, 17.8, "n × $h d_k$", va="top")
-    mix = canvas.box(85.8, 35.5, 10, 6.5, "× $W^O$\n$h d_k$ × d", size=SMALL)
+    canvas.arrow(project.bottom, (9.2, 26.2))
+    joined = canvas.matrix(83.6, 15, 4, 6, fill=[fills] * 4, values=[numbers] * 4, **small)
+    canvas.text(90.8, 13.8, "joined:\nn × $h d_k$", va="top")
+    mix = canvas.box(83.6, 33, 14.4, 8.5, "× $W^O$\n$h d_k$ × d", size=SMALL)
     output = canvas.matrix(83.6, 46, 4, 6, fill="white", name="output", shape="n × d", **small)
     canvas.arrow(joined.top, mix.bottom)
     canvas.arrow(mix.top, output.bottom)
@@ -144,21 +147,23 @@ def heads(canvas):
     back[0, 0] = 1
     looks = [
         ("one token back", back),
-        ("at the first", np.eye(4)[[0] * 4]),
+        ("at the first token", np.eye(4)[[0] * 4]),
         ("everywhere", np.full((4, 4), 0.25)),
     ]
     for i, (name, weights) in enumerate(looks):
-        y, two = 44 - 19.5 * i, {"fill": fills[2 * i], "values": [[str(i + 1)] * 2] * 4, **small}
-        part = canvas.matrix(31, y, 4, 2, shape="n × $d_k$", **two)
-        seen = canvas.matrix(45, y, 4, 4, shades=weights, cell=2.2, shape="n × n")
-        got = canvas.matrix(63, y, 4, 2, shape="n × $d_k$", **two)
-        canvas.text(49.4, y - 0.6, f"head {i + 1} looks\n{name}", size=SMALL, colour=FAINT, va="top")
-        canvas.arrow(wide.right, part.left)
-        canvas.arrow(part.right, seen.left)
-        canvas.arrow(seen.right, got.left)
+        y, two = 44 - 19.5 * i, {"fill": fills[2 * i], "values": [[str(i)] * 2] * 4, **small}
+        query = canvas.matrix(28, y, 4, 2, name="Q", **two)
+        key = canvas.matrix(34.5, y, 4, 2, name="K", **two)
+        seen = canvas.matrix(46, y, 4, 4, shades=weights, cell=2.2, name="A", shape="n × n")
+        canvas.matrix(58.5, y, 4, 2, name="V", **two)
+        got = canvas.matrix(67, y, 4, 2, shape="n × $d_k$", **two)
+        canvas.text(50.4, y - 0.6, f"head {i} looks {name}", size=SMALL, colour=FAINT, va="top")
+        canvas.arrow((19, 20.4), query.left)
+        canvas.arrow(key.right, seen.left)
+        canvas.text(56.6, y + 4.4, "×")
+        canvas.text(65.1, y + 4.4, "=")
         canvas.arrow(got.right, joined.left)
-    canvas.text(1, 4, "keys and values are\nsplit in the same way", size=SMALL, ha="left", va="bottom")
-    canvas.text(99, 4, "h = 3 heads", size=SMALL, ha="right", va="bottom")
+    canvas.text(99, 2, "h = 3 heads", size=SMALL, ha="right", va="bottom")
 
 
 @drawing(height=46)
