@@ -76,6 +76,14 @@ def test_the_figures_of_pretraining_are_the_recorded_ones():
         )
         in text
     )
+    short = settings["short"]
+    before, after = found["pretraining"]["curve"][short - 1 : short + 1]
+    cliff = (math.exp(loss) for loss in (before["val_loss"], after["val_loss"]))
+    assert "from {:.0f} to {:.0f} falls where".format(*cliff) in text
+    assert f"the perplexity was down to {math.exp(before['loss']):.0f} already" in text
+    tokens = long["settings"]["part"] * long["settings"]["long"] * 16 * 128
+    perplexity = math.exp(last_long["val_loss"])
+    assert f"still at {perplexity:.0f} after {tokens / 1e6:.0f} million tokens" in text
     assert found["pretraining"]["fills"]["This movie is a waste of [MASK]."][0][0] == "time"
     (shown,) = [cell.source for cell in cells(lesson) if "RECORDED_LOSSES = " in cell.source]
     curve = " ".join(f"{row['val_loss']:.2f}" for row in found["pretraining"]["curve"])
