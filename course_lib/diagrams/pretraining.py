@@ -46,7 +46,14 @@ def masking(canvas):
             canvas.box(x - 3.95, 3.6, 7.9, 5.4, words[i], fill="green", size=SMALL, square=True)
         else:
             canvas.text(x, 6.2, "–", colour=FAINT)
-    canvas.text(text[0].x, 45.2, "chosen: 15 % of a long text (here 3 of 10, to show each case)", size=SMALL, colour=LINES["orange"], ha="left")
+    canvas.text(
+        text[0].x,
+        45.2,
+        "chosen: 15 % of a long text (here 3 of 10, to show each case)",
+        size=SMALL,
+        colour=LINES["orange"],
+        ha="left",
+    )
     canvas.text(text[2].x, 11.5, "no loss here", size=SMALL, colour=FAINT, ha="left")
 
 
