@@ -933,6 +933,10 @@ def test_clients_that_are_killed_in_flight_harm_nobody(running, classifier, text
         connection = raw(running, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # With a reset, as a killed process's would be.
+    deadline = time.monotonic() + 60  # What was read before the reset is worked off first.
+    while measures(http.get(f"{running.url}/metrics").text)["course_queue_length",]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     for text, answer in zip(texts, many(running, [{"text": text} for text in texts]), strict=True):
         same(answer.json(), classifier(text))
     after = measures(http.get(f"{running.url}/metrics").text)
@@ -1066,6 +1070,21 @@ def test_other_hosts_are_served_with_a_warning_only(monkeypatch, bundle, caplog,
         raise
     assert ("no authentication" in caplog.text) == warns
     assert get(apps[0], "/healthz", headers={"Host": "evil.example"}).status_code == status
+
+
+def test_where_it_listens_is_said_though_tensorflow_has_set_logging_up(bundle):
+    """As on a first `course serve`, which makes the bundle with TensorFlow first."""
+    lines = f"""
+from absl import logging as absl_logging  # Which TensorFlow imports.
+absl_logging.use_absl_handler()
+import uvicorn
+from course_lib import serving
+uvicorn.Server.run = lambda self, sockets: None
+serving.serve({str(bundle)!r}, port=0)
+"""
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r" at http://127\.0\.0\.1:\d+ \(Ctrl-C stops it\)$", done.stderr, re.M)
 
 
 # A real browser
