@@ -1072,11 +1072,14 @@ def test_other_hosts_are_served_with_a_warning_only(monkeypatch, bundle, caplog,
     assert get(apps[0], "/healthz", headers={"Host": "evil.example"}).status_code == status
 
 
-def test_where_it_listens_is_said_though_tensorflow_has_set_logging_up(bundle):
+@pytest.mark.parametrize(
+    "others",
+    ["import logging; logging.basicConfig()", "from absl import logging; logging.use_absl_handler()"],
+)
+def test_where_it_listens_is_said_though_a_library_has_set_logging_up(bundle, others):
     """As on a first `course serve`, which makes the bundle with TensorFlow first."""
     lines = f"""
-from absl import logging as absl_logging  # Which TensorFlow imports.
-absl_logging.use_absl_handler()
+{others}
 import uvicorn
 from course_lib import serving
 uvicorn.Server.run = lambda self, sockets: None

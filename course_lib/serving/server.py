@@ -139,8 +139,9 @@ def serve(folder, host="127.0.0.1", port=8000, settings=None):
     if not host.strip():
         raise ValueError("The host is empty. Name an address to listen on, such as 127.0.0.1 (--host).")
     for handler in logging.root.handlers[:]:
-        # TensorFlow's, if this process has just made the bundle: it would swallow all that is said here.
-        if type(handler).__module__.startswith("absl."):
+        # Those of TensorFlow and what it imports, if this process has just made the bundle. They would
+        # swallow all that is said here.
+        if type(handler) is logging.StreamHandler or type(handler).__module__.startswith("absl."):
             logging.root.removeHandler(handler)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again when all is done.
