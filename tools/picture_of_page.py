@@ -3,7 +3,7 @@
     python tools/picture_of_page.py
 
 Starts `course serve`, types a review in Chromium, presses the button and saves what is seen. The picture says
-in its metadata what it was taken of; a test in tests/test_serving.py then knows when it is out of date.
+in its metadata what it was taken of; a test in tests/test_tools.py then knows when it is out of date.
 """
 
 import contextlib

@@ -42,7 +42,6 @@ from course_lib.pruning.schedules import (
 )
 from course_lib.pruning.selection import magnitude_masks, n_of_m_mask
 from course_lib.pruning.structured import (
-    _gradients,
     drop_blocks,
     keep,
     keep_filters,
@@ -70,7 +69,6 @@ __all__ = [
     "Report",
     "Schedule",
     "Wanda",
-    "_gradients",
     "apply_masks",
     "check_sparsity",
     "compressed_megabytes",

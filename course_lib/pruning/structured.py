@@ -87,9 +87,6 @@ def gradients(model, x, y, loss, variables):
     raise ValueError(f"Gradients are taken on TensorFlow and JAX. Received: {backend}")
 
 
-_gradients = gradients
-
-
 def keep_heads(query, key, value, output, num_heads, kept):
     """The four kernels of multi-head attention without the heads that are not kept.
 
