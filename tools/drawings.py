@@ -13,7 +13,7 @@ import sys
 
 import nbformat
 
-from course_lib import diagrams
+from course_lib import diagrams, runtime
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -41,7 +41,8 @@ def main(paths):
         cells = [(cell, name) for cell, name in cells if name in diagrams.DRAWINGS]
         for cell, name in cells:
             cell.outputs = [output(diagrams.DRAWINGS[name]())]
-        nbformat.write(book, path)
+        with runtime.atomic_write(path) as part:
+            nbformat.write(book, part)
         print(f"{pathlib.Path(path).name}: {len(cells)} drawings")
 
 
