@@ -11,6 +11,8 @@ ARGS ?=
 NOTEBOOKS ?= $(wildcard notebooks/*[a-z].ipynb) $(wildcard solutions/*[a-z].ipynb)
 SHELL := /bin/bash
 export COURSE_PYTHON := $(PYTHON)
+# Where it is set, as in many containers, each process compiles TensorFlow anew, which takes longer than importing it.
+unexport PYTHONDONTWRITEBYTECODE
 # A kernel starts in its notebook's folder, where a relative path would name another place than here. `value`,
 # because make would read a dollar in a path as a variable of its own.
 define absolute

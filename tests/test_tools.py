@@ -485,6 +485,7 @@ esac
 printf '%s\\n' "$PATH" >path
 printf '%s\\n' "$*" >>arguments
 printf '%s' "$COURSE_CACHE|$COURSE_IMDB" >variables
+printf '%s' "$PYTHONDONTWRITEBYTECODE" >no-bytecode
 [ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "{good}" .venv/bin/python; }}
 """
 
@@ -602,6 +603,14 @@ def test_a_relative_folder_on_makes_command_line_is_made_absolute(tmp_path, give
     (root / ".venv/.ready").touch()
     assert make(root, "lab", f"COURSE_CACHE={given}").returncode == 0
     assert (root / "variables").read_text() == seen.format(root=root) + "|"
+
+
+def test_what_a_process_compiles_is_kept_for_the_next(tmp_path):
+    root = small_clone(tmp_path / "clone")
+    stand_in(root / ".venv/bin/python", "3.12")
+    (root / ".venv/.ready").touch()
+    assert make(root, "lab", PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert (root / "no-bytecode").read_text() == ""
 
 
 # Where others set the course up: Binder, Codespaces
