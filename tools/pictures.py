@@ -85,4 +85,7 @@ if __name__ == "__main__":
     # A script's folder is on its path, so pytest finds this plugin by name; kernels do not inherit that path.
     # Other installed plugins are left out: importing them takes two seconds for each notebook.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # So is the grammar of international addresses: jsonschema, where it finds it, takes another second or two
+    # to build it, for a format that the schema of notebooks does not use.
+    sys.modules["rfc3987_syntax"] = None
     raise SystemExit(pytest.main(["-p", "nbval.plugin", "-p", "pictures", *sys.argv[1:]]))
