@@ -13,6 +13,12 @@ import pytest
 from course_lib import weights
 
 mpl.use("agg")  # Figures need no screen.
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # Nearly all time goes into compiling tiny networks, many the same again: what JAX compiled is kept
+    # for this run, by each process for itself, because JAX does not write atomically there.
+    COMPILED = tempfile.TemporaryDirectory(prefix="course-jax-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
 
 
 @pytest.fixture(scope="session")
