@@ -346,7 +346,7 @@ def child(server, source, path, limit="none"):
 
 def test_two_processes_at_once_fetch_it_once(server, tmp_path):
     children = [child(server, "slow", tmp_path / "file") for _ in range(2)]
-    outputs = [process.communicate(timeout=30) for process in children]
+    outputs = [process.communicate(timeout=120) for process in children]
     assert [process.returncode for process in children] == [0, 0], outputs
     assert server.requests == ["slow"]
     assert (tmp_path / "file").read_bytes() == PAYLOAD
@@ -358,7 +358,7 @@ def test_a_killed_process_harms_nothing(server, tmp_path, earlier):
     if earlier:
         path.write_bytes(earlier)
     process = child(server, "stalled", path)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any((tmp_path / name).stat().st_size for name in leftovers(tmp_path)):
         assert time.monotonic() < deadline, "the child wrote nothing"
         time.sleep(0.01)
@@ -373,7 +373,7 @@ def test_a_full_disk(server, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(OLD)
     process = child(server, "good", path, limit="100000")
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "FetchError: Cannot write" in error
     assert "Make room" in error
