@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from course_lib.pruning import criteria, masks, prunable
+from course_lib.pruning import criteria, prunable
 from course_lib.pruning.schedules import check_sparsity
 from course_lib.pruning.selection import Selection, zeros_of
 
@@ -46,7 +46,6 @@ class Plan:
         if not (exclude or include):
             _check_reach(model, self.weights)
         _warn_of_adapters(self.weights)
-        masks.remember(model, self.asked)
 
     def sparsities(self, step):
         """Dict from path to the sparsity at a step; None before pruning begins."""
