@@ -217,14 +217,13 @@ def _recorded(layer, squares):
 
 
 def _over_inputs(layer, value):
-    """Adds up all axes but those that the layer multiplies with its kernel."""
+    """Adds up all axes but those that a weight of the kernel has a place on."""
     if not isinstance(layer, keras.layers.EinsumDense):
         channels = 1 if getattr(layer, "data_format", None) == "channels_first" else value.ndim - 1
         return value.sum(axis=tuple(i for i in range(value.ndim) if i != channels))
-    names, kernel, outputs = re.split(r",|->", layer.equation.replace(" ", ""))
+    names, kernel, _ = re.split(r",|->", layer.equation.replace(" ", ""))
     names = names.replace("...", "." * (value.ndim - len(names.replace("...", ""))))
-    summed = [each for each in kernel if each in names and each not in outputs]
-    places = [names.index(each) for each in summed]
+    places = [names.index(each) for each in kernel if each in names]
     value = value.sum(axis=tuple(i for i in range(value.ndim) if i not in places))
     return value.transpose(np.argsort(np.argsort(places)))  # In the order of the kernel.
 
@@ -232,9 +231,9 @@ def _over_inputs(layer, value):
 def _as_kernel(layer, norms, rank):
     if not isinstance(layer, keras.layers.EinsumDense):
         return norms[:, None]  # Broadcasts to (..., inputs, outputs).
-    names, kernel, outputs = re.split(r",|->", layer.equation.replace(" ", ""))
+    names, kernel, _ = re.split(r",|->", layer.equation.replace(" ", ""))
     sizes = iter(norms.shape)
-    return norms.reshape([next(sizes) if each in names and each not in outputs else 1 for each in kernel])
+    return norms.reshape([next(sizes) if each in names else 1 for each in kernel])
 
 
 CRITERIA = {"magnitude": Magnitude, "random": Random, "movement": Movement}

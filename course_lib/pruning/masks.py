@@ -52,7 +52,8 @@ def apply_masks(model, masks):
             the masks are taken in order.
 
     Raises:
-        ValueError: If a path or a shape does not fit the model, which is then unchanged.
+        ValueError: If a path or a shape does not fit the model, or a mask has other values than True and
+            False; the model is then unchanged.
     """
     found = {path: each.variable for path, each in matrices(model).items()}
     masks = _renamed(masks, found)
@@ -61,6 +62,8 @@ def apply_masks(model, masks):
             raise ValueError(f"The model has no kernel {path!r}. It has: {', '.join(found)}")
         if tuple(found[path].shape) != np.shape(mask):
             raise ValueError(f"{path} has shape {tuple(found[path].shape)}, its mask {np.shape(mask)}.")
+        if not np.isin(np.asarray(mask), (0, 1)).all():
+            raise ValueError(f"The mask of {path} has values other than True and False, or 1 and 0.")
     for path, mask in masks.items():
         zero_out(found[path], ops.convert_to_tensor(np.asarray(mask, bool)))
 
