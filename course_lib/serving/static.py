@@ -62,8 +62,10 @@ def write(bundle, folder, packages=None):
     files |= _libraries(npm.load(packages)) | _assets(card)
     listed = _listed(files)
     version = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
-    names = json.dumps([*listed, RECORD])
-    files["service-worker.js"] = _filled("service-worker.js", version=version, files=names)
+    digests = {name: each["sha256"] for name, each in listed.items()} | {RECORD: None}
+    files["service-worker.js"] = _filled(
+        "service-worker.js", version=version, files=json.dumps(digests, indent=1)
+    )
     record = {"format": FORMAT, "version": version, "files": _listed(files)}
     files[RECORD] = json.dumps(record, indent=1).encode()
     target = pathlib.Path(folder).resolve()

@@ -180,10 +180,11 @@ async function keep() {
 }
 
 // Whether all that the page has loaded is kept, which takes a moment longer than loading it.
-async function kept(names) {
+async function kept(loaded, builds) {
+  const here = async name => Boolean(await caches.match(new URL(name, base)));
   for (let second = 0; navigator.serviceWorker?.controller && second < 30; second++) {
-    const found = await Promise.all(names.map(name => caches.match(new URL(name, base))));
-    if (found.every(Boolean)) return true;
+    const found = await Promise.all(loaded.map(here)), built = await Promise.all(builds.map(here));
+    if (found.every(Boolean) && built.some(Boolean)) return true;  // Of LiteRT a browser takes one build.
     await new Promise(resolve => setTimeout(resolve, 1000));
   }
   return false;
@@ -210,7 +211,7 @@ async function start() {
     element("facts").textContent = facts();
     classifier = connected;
     classify();
-    if (await kept(names)) state.textContent = "Ready. From now on it works without a network, too.";
+    if (await kept(names, Object.keys(files).filter(name => name.endsWith(".wasm")))) state.textContent = "Ready. From now on it works without a network, too.";
   } catch (error) {
     progress.hidden = true;
     state.textContent = `The model could not be loaded: ${error.message}. Reload the page to try again.`;
