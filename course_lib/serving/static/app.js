@@ -82,10 +82,10 @@ async function explain(asked) {
 // The verdict
 
 function showVerdict(prediction) {
-  const {label, probability, probabilities, truncated, tokens, milliseconds} = prediction;
+  const {label, probability, probabilities, ids, tokens, truncated, milliseconds} = prediction;
   element("verdict").textContent = `${label}, ${percent(probability)} sure`;
   element("note").textContent = truncated
-    ? `The review is long: of its ${number.format(tokens)} tokens the model read ${number.format(prediction.ids.length)}.` : "";
+    ? `The review is long: of its ${number.format(tokens)} tokens the model read ${number.format(ids.length)}.` : "";
   const bars = element("bars");
   if (bars.children.length !== card.labels.length) {
     bars.replaceChildren(...card.labels.map(name => {
@@ -103,6 +103,7 @@ function showVerdict(prediction) {
   }
   probabilities.forEach((share, place) => {
     const row = bars.children[place];
+    row.className = card.labels[place] === label ? "best" : "";
     row.querySelector(".fill").style.setProperty("--share", share.toFixed(4));
     row.querySelector(".share").textContent = percent(share);
   });
