@@ -1,5 +1,7 @@
 """What pruning reaches, under which names, and by which criterion."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -162,8 +164,49 @@ def test_include_exclude_and_a_sparsity_of_its_own():
     for options in ({"exclude": "d"}, {"include": ["d"]}, {"sparsity": {"d": 0.5}}):
         with pytest.raises(ValueError, match="No kernel has 'd' in its path"):
             pruning.prune(model, 0.5, **options)
-    with pytest.raises(ValueError, match=r"sparsity\['a'\].*at least 0 and below 1"):
-        pruning.prune(model, 0.5, sparsity={"a": 1.0})
+    for sparsity in (1.0, "0.5", None):
+        with pytest.raises(ValueError, match=r"sparsity\['a'\].*at least 0 and below 1"):
+            pruning.prune(model, 0.5, sparsity={"a": sparsity})
+    with pytest.raises(ValueError, match="so '\\^b/' decides nothing"):
+        pruning.prune(model, 0.5, sparsity={"kernel": 0.9, "^b/": 0.2})
+    with pytest.raises(ValueError, match="Only 0 of "):
+        pruning.prune(model, 0.5, exclude="^c/", sparsity={".": 0})
+    with pytest.raises(ValueError, match="'a\\[' is no regular expression"):
+        pruning.prune(model, 0.5, exclude="a[")
+    report = pruning.prune(model, 0.6, exclude=re.compile("a"))
+    assert [(row.asked, row.reached) for row in report.rows] == [(0.5, 0.5), (0.6, 0.9), (0.6, 0.6)]
+
+
+def test_quantized_kernels_are_said_to_be_lost():
+    model = sequential(layers.Dense(20, name="a"), layers.Dense(20, name="b"))
+    model.layers[0].quantize("int8")
+    with pytest.raises(ValueError, match="What is quantized cannot be pruned any more"):
+        pruning.prune(sequential_of(model, layers.Dense(2)), 0.5)
+    model.layers[1].quantize("int8")
+    with pytest.raises(ValueError, match=r"it is quantized\. Prune first, then quantize"):
+        pruning.prune(model, 0.5)
+
+
+def sequential_of(model, *parts):
+    return keras.Sequential([keras.Input((12,)), model.layers[0], *parts])
+
+
+class Named(layers.Dense):
+    def get_prunable_weights(self):
+        return [self.kernel, self.bias]
+
+
+def test_a_layer_that_names_what_cannot_be_pruned():
+    with pytest.raises(ValueError, match=r"returns 'sequential.*/bias', which is no variable of its own"):
+        pruning.prune(sequential(Named(8)), 0.5)
+
+
+def test_masks_are_made_of_booleans():
+    model = sequential(layers.Dense(8, name="a"))
+    pruning.apply_masks(model, {"a/kernel": np.eye(12, 8)})  # As PyTorch keeps them.
+    assert np.count_nonzero(numpy(model.layers[0].kernel)) == 8
+    with pytest.raises(ValueError, match="values other than True and False"):
+        pruning.apply_masks(model, {"a/kernel": np.full((12, 8), 0.5)})
 
 
 def towers():
@@ -266,6 +309,13 @@ def test_two_of_four_and_blocks_hold_at_the_edges():
             block = kernel[i : i + 4, j : j + 4] != 0
             assert block.all() or not block.any()
     assert 0.4 < report["a/kernel"].reached <= 0.6
+    for count, options in ((1, {"n_of_m": (2, 4)}), (2, {"n_of_m": (2, 4)}), (9, {"block_size": (16, 16)})):
+        with pytest.warns(UserWarning, match=r"fewer zeros than asked for: c/kernel 0\.0% instead of 50\.0%"):
+            pruning.prune(sequential(layers.Conv1D(8, 1, name="c"), shape=(4, count)), 0.5, **options)
+    for inputs in range(1, 12):
+        scores, selection = np.random.default_rng(0).random((inputs, 3)), Selection(n_of_m=(2, 4))
+        mask = selection.masks({"a": scores}, {"a": 0.5}, {"a": (0,)})[0]["a"]
+        assert selection.zeros(0.5, (inputs, 3), (0,)) == np.count_nonzero(~mask)
     with pytest.raises(ValueError, match=r"2 of 4 is a sparsity of 0\.5\. Received: 0\.8"):
         pruning.prune(model, 0.8, n_of_m=(2, 4))
     for options, message in (
@@ -313,6 +363,11 @@ def test_wanda_weighs_inputs_and_prunes_every_output_alike():
         assert scores[kept, column].min() > scores[~kept, column].max()
     assert all(abs(row.reached - 0.5) < 0.01 for row in pruning.report(model).pruned)
     assert "call" not in vars(model.get_layer("dense"))
+    # An equation that multiplies each place with a kernel of its own has norms for each place.
+    model = sequential(layers.EinsumDense("abc,bcd->abd", (6, 7), name="own"), shape=(6, 8))
+    kernel = np.abs(numpy(model.layers[0].kernel))
+    scores = pruning.Wanda([x])(model, prunable.prunable(model))["own/kernel"]
+    np.testing.assert_allclose(scores, kernel * np.sqrt((x**2).sum(axis=0))[..., None], rtol=1e-5)
     with pytest.raises(ValueError, match="Wanda knows"):
         pruning.prune(sequential(layers.LSTM(4), shape=(5, 3)), 0.5, criterion=pruning.Wanda([x]))
 

@@ -1,6 +1,7 @@
 """Whatever else happens during `fit`: the zeros that were asked for are there afterwards."""
 
 import csv
+import itertools
 import warnings
 
 import keras
@@ -364,3 +365,124 @@ def test_schedules_are_saved_and_made_again(schedule):
 def test_impossible_schedules_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         polynomial(**options)
+
+
+def test_several_callbacks_prune_one_fit():
+    model = compiled()
+    first = pruning.prune(model, polynomial(), include="a/")
+    second = pruning.prune(model, pruning.Polynomial(0.5, 25, frequency=5), include="b/")
+    assert not pruning.report(model).pruned
+    fit(model, [first, second])
+    report = pruning.report(model)
+    assert [(row.asked, row.reached) for row in report.rows] == [(0.8, 153 / 192), (0.5, 0.5)]
+    # The same seen from a model around it, until it is stripped.
+    inputs = keras.Input((12,))
+    outer = keras.Model(inputs, model(inputs))
+    assert [row.asked for row in pruning.report(outer).rows] == [0.8, 0.5]
+    pruning.strip(outer)
+    assert not pruning.report(model).pruned
+    # Nothing is left on the training step.
+    assert not hasattr(model.train_function, "follower")
+
+
+class Stop(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise RuntimeError("stopped")
+
+
+def test_a_training_that_was_stopped_leaves_nothing_behind():
+    model = compiled()
+    callback = pruning.prune(model, polynomial())
+    with pytest.raises(RuntimeError, match="stopped"):
+        fit(model, [callback, Stop()])
+    fit(model, [callback])
+    assert callback.step == 40
+    assert zeros(model) == ASKED
+    with pytest.raises(RuntimeError, match="stopped"):
+        fit(model, [callback, Stop()])
+    fit(model, [], epochs=1)
+    assert zeros(model) == 0  # Trained on without the callback.
+
+
+def test_loops_of_ones_own_with_keras_list_of_callbacks():
+    x, y = data()
+    model = compiled()
+    fit(model, [], epochs=1)  # There is a train function now, which the second loop does not call.
+    callback = pruning.prune(model, polynomial(end_step=48))
+    listed = keras.callbacks.CallbackList([callback], model=model, epochs=2, steps=10)
+    one, other = model.layers[0].kernel, model.layers[1].kernel
+    for way in range(2):
+        listed.on_train_begin()
+        for epoch in range(2):
+            listed.on_epoch_begin(epoch)
+            for batch in range(10):
+                if way:
+                    one.assign(one.value + 1)
+                    other.assign(other.value + 1)
+                else:
+                    model.train_on_batch(x[:8], y[:8])
+                listed.on_train_batch_end(batch)
+            listed.on_epoch_end(epoch, {})
+        listed.on_train_end()
+        assert callback.step == (30, 50)[way]
+    assert zeros(model) == ASKED
+
+
+def test_an_execution_that_runs_out_of_data_is_counted_right():
+    x, y = data()
+    batches = ((x[i : i + 8], y[i : i + 8]) for i in range(0, 80, 8))
+    model = compiled(steps_per_execution=4)
+    callback = pruning.prune(model, polynomial(end_step=10))
+    model.fit(batches, verbose=0, callbacks=[callback])
+    assert callback.step == 10
+    assert zeros(model) == ASKED
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "random", "movement"])
+def test_what_is_zero_stays_zero_from_choice_to_choice(criterion):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(callback.masks)
+
+    # Steps so long that masked weights would not be the smallest after one.
+    model = compiled(keras.optimizers.SGD(1.0, momentum=0.9))
+    callback = pruning.prune(model, polynomial(begin_step=5), criterion=criterion)
+    fit(model, [callback, Look()])
+    for before, after in itertools.pairwise(seen):
+        assert not any((after[path] & ~before[path]).any() for path in after)
+    assert zeros(model) == ASKED
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_movement_is_resumed(anew):
+    model = compiled()
+    callback = pruning.prune(model, polynomial(begin_step=5, end_step=20), criterion="movement")
+    fit(model, [callback], epochs=2)
+    if anew:
+        before, callback = callback, pruning.prune(model, callback.plan.schedule, criterion="movement")
+        callback.masks = before.masks
+    masks = callback.masks
+    fit(model, [callback], epochs=1)
+    assert zeros(model) == ASKED
+    assert all(np.array_equal(masks[path], callback.masks[path]) for path in masks)
+
+
+def test_a_model_that_a_callback_thaws_and_compiles_anew():
+    class Thaw(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.trainable = True
+                self.model.compile(keras.optimizers.Adam(1e-2, use_ema=True), LOSS)
+                self.model.optimizer.build(self.model.trainable_variables)
+                self.model.make_train_function()
+
+    model = network()
+    model.layers[0].trainable = False
+    model.compile("adam", LOSS)
+    callback = pruning.prune(model, polynomial())
+    fit(model, [Thaw(), callback])
+    assert callback.step == 30
+    assert zeros(model) == ASKED

@@ -473,7 +473,8 @@ def test_groups_that_keras_lacks_are_named(monkeypatch):
 
 @on_tensorflow
 @pytest.mark.parametrize(
-    ("mode", "near"), [("float32", 1e-4), ("float16", 0.02), ("dynamic", 0.2), ("integer", 0.5)]
+    ("mode", "near"),
+    [("float32", 1e-4), ("float16", 0.02), ("dynamic", 0.2), ("integer", 0.5), ("int4", 1.0)],
 )
 def test_a_litert_file_predicts_what_keras_does(tmp_path, mode, near):
     model, batch, path = classifier(), inputs(), tmp_path / "model.tflite"
@@ -483,6 +484,178 @@ def test_a_litert_file_predicts_what_keras_does(tmp_path, mode, near):
     assert found.shape == (4, 2)
     assert np.abs(found - ops.convert_to_numpy(model(batch))).max() < near
     assert os.listdir(tmp_path) == ["model.tflite"]
+    weights = {each.weights for each in quantization.operations(path) if each.name == "FULLY_CONNECTED"}
+    stored = {"float32": "FLOAT32", "float16": "FLOAT16", "int4": "INT4"}
+    assert weights == {stored.get(mode, "INT8")}
+
+
+def wide(inputs=64, outputs=6, bias=True):
+    x = keras.Input((inputs,))
+    model = keras.Model(x, keras.layers.Dense(outputs, use_bias=bias)(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=each.shape) for each in model.weights])
+    return model
+
+
+def kernel_of(path, inputs):
+    """The kernel with which a file of a dense layer without bias multiplies."""
+    unit = np.eye(inputs, dtype="float32")
+    return quantization.LiteRT(path).predict([unit[i : i + 1] for i in range(inputs)])
+
+
+@on_tensorflow
+@pytest.mark.parametrize(("inputs", "block"), [(64, None), (33, None), (64, 32), (64, 64), (256, 128)])
+def test_four_bits_are_those_of_numpy(tmp_path, inputs, block):
+    import ml_dtypes
+
+    model, path = wide(inputs, bias=False), tmp_path / "model.tflite"
+    quantization.export(model, path, "int4", block=block)
+    kernel = model.get_weights()[0]
+    parts = kernel.reshape(-1, block or inputs, kernel.shape[1])
+    scales = np.abs(parts).max(axis=1, keepdims=True) / 7
+    if block:  # LiteRT keeps these in the bits that bfloat16 has.
+        scales = scales.astype(ml_dtypes.bfloat16).astype("float32")
+    expected = np.clip(np.rint(parts / scales), -8, 7) * scales
+    np.testing.assert_allclose(kernel_of(path, inputs), expected.reshape(kernel.shape), atol=1e-5)
+    (found,) = quantization.operations(path)
+    assert found == quantization.Operation("FULLY_CONNECTED", "FLOAT32", "INT4", 1, kernel.size)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("mode", ["dynamic", "int4"])
+def test_eight_bits_and_four_have_a_scale_per_output(tmp_path, mode):
+    model, path = wide(bias=False), tmp_path / "model.tflite"
+    kernel = model.get_weights()[0] * 10.0 ** np.arange(-3, 3)
+    model.set_weights([kernel])
+    quantization.export(model, path, mode)
+    steps = np.abs(kernel).max(axis=0) / (127 if mode == "dynamic" else 7)
+    assert np.all(np.abs(kernel_of(path, 64) - kernel) < 0.6 * steps)
+
+
+@on_tensorflow
+def test_zeros_and_tiny_weights_are_harmless_in_blocks(tmp_path):
+    model, path = wide(bias=False), tmp_path / "model.tflite"
+    kernel = model.get_weights()[0]
+    kernel[:32, 0], kernel[:, 1], kernel[:, 2] = 0, 0, kernel[:, 2] * 1e-9
+    model.set_weights([kernel])
+    for block in (None, 32):
+        quantization.export(model, path, "int4", block=block)
+        found = kernel_of(path, 64)
+        assert np.all(found[:, 1] == 0)
+        assert np.all(found[:32, 0] == 0)
+        assert np.all(np.abs(found - kernel) <= np.maximum(0.6 * np.abs(kernel).max(axis=0) / 7, 1e-6))
+    model.set_weights([kernel * 1e6])
+    with pytest.raises(ValueError, match="no scale of 16 bits"):
+        quantization.export(model, path, "int4", block=32)
+
+
+@on_tensorflow
+def test_a_block_must_divide_the_inputs_and_belongs_to_four_bits(tmp_path):
+    path = tmp_path / "model.tflite"
+    for arguments, message in (
+        ({"mode": "int4", "block": 48}, "32, 64, 128, 256.*block=48"),
+        ({"mode": "dynamic", "block": 32}, "belongs to the mode"),
+        ({"mode": "int4", "block": 256}, "must divide .* has 64 inputs"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantization.export(wide(), path, **arguments)
+    assert not path.exists()
+
+
+@on_tensorflow
+@pytest.mark.parametrize(("mode", "block"), [("dynamic", None), ("int4", 32)])
+def test_signatures_share_their_weights(tmp_path, mode, block):
+    keras.utils.set_random_seed(0)
+    model = fine_tuning.classifier(transformer.encoder(4000, 1, 2, 64, 128, max_length=24))
+    one, several = tmp_path / "one.tflite", tmp_path / "more.tflite"
+    quantization.export(model, one, mode, length=8, block=block)
+    quantization.export(model, several, mode, shapes=[(4, 8), (1, 16)], block=block)
+    graphs = 2 * 40_000  # A graph of this encoder without weights is less.
+    assert several.stat().st_size < one.stat().st_size + graphs < 2 * one.stat().st_size
+    from ai_edge_litert.interpreter import Interpreter
+
+    batch, interpreter = inputs(), Interpreter(str(several))
+    together = interpreter.get_signature_runner("b4_l8")(**batch)
+    alone = quantization.LiteRT(one).predict(rows(batch))
+    np.testing.assert_allclose(*together.values(), alone, atol=1e-4)
+    long = {name: np.pad(value[:1], ((0, 0), (0, 8))) for name, value in batch.items()}
+    padded = interpreter.get_signature_runner("b1_l16")(**long)
+    np.testing.assert_allclose(*padded.values(), alone[:1], atol=0.1)
+    assert quantization.operations(several, "b4_l8") == quantization.operations(one)
+    with pytest.raises(ValueError, match=r"b1_l16, b4_l8\. Received: 'b2_l8'"):
+        quantization.operations(several, "b2_l8")
+
+
+@on_tensorflow
+def test_what_stays_in_floats_is_listed(tmp_path):
+    x = keras.Input((6,), dtype="int32")
+    h = keras.layers.LayerNormalization()(keras.layers.Embedding(40, 8)(x))
+    model, path = keras.Model(x, keras.layers.Dense(3, activation="softmax")(h)), tmp_path / "model.tflite"
+
+    def found(mode, samples=None):
+        quantization.export(model, path, mode, samples=samples)
+        return {each.name: each for each in quantization.operations(path)}
+
+    one = quantization.Operation
+    for mode, weights, activations in (
+        ("float32", "FLOAT32", "FLOAT32"),
+        ("float16", "FLOAT16", "FLOAT32"),
+        ("dynamic", "INT8", "FLOAT32"),
+        ("integer", "INT8", "INT8"),
+    ):
+        samples = [np.full((1, 6), i, "int32") for i in range(40)] if mode == "integer" else None
+        listed = found(mode, samples)
+        assert listed["FULLY_CONNECTED"] == one("FULLY_CONNECTED", activations, weights, 1, 24)
+        table = weights if "FLOAT" in weights else "INT8"
+        assert listed["GATHER"] == one("GATHER", "INT8" if table == "INT8" else "FLOAT32", table, 1, 320)
+        assert listed["SOFTMAX"] == one("SOFTMAX", "FLOAT32", "", 1, 0)
+    assert found("int4")["GATHER"].weights == "INT8"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="is no LiteRT model"):
+        quantization.operations(path)
+    path.write_bytes(b"0000TFL3 and then nothing")
+    with pytest.raises(ValueError, match="is no LiteRT model"):
+        quantization.operations(path)
+    with pytest.raises(FileNotFoundError):
+        quantization.operations(tmp_path / "none.tflite")
+
+
+@on_tensorflow
+@pytest.mark.parametrize(("mode", "near"), [("dynamic", 0.01), ("integer", 0.02), ("int4", 0.1)])
+def test_the_loop_of_a_recurrent_layer_is_quantized(tmp_path, mode, near):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6, 4))
+    model, path = keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(8)(x))), tmp_path / "model.tflite"
+    batch = np.random.default_rng(0).normal(size=(6, 6, 4)).astype("float32")
+    samples = [batch[i : i + 1] for i in range(6)]
+    quantization.export(model, path, mode, samples=samples if mode == "integer" else None)
+    error = np.abs(quantization.LiteRT(path).predict(samples) - model.predict(batch, verbose=0)).max()
+    assert 0 < error < near
+    dense = [each for each in quantization.operations(path) if each.name == "FULLY_CONNECTED"]
+    assert [(each.weights, each.count) for each in dense] == [("INT4" if mode == "int4" else "INT8", 3)]
+
+
+@on_tensorflow
+def test_calibration_takes_the_whole_range_in_any_order(tmp_path):
+    model, path = wide(), tmp_path / "model.tflite"
+    rng = np.random.default_rng(0)
+    samples = [(10.0**i * rng.normal(size=(1, 64))).astype("float32") for i in (0, 1, -1)]
+    files = []
+    for order in (samples, samples[::-1]):
+        quantization.export(model, path, "integer", samples=order)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+    for each in samples:
+        assert (
+            np.abs(quantization.LiteRT(path)(each) - model(each)).max()
+            < 0.02 * np.abs(model(samples[1])).max()
+        )
+
+
+@on_tensorflow
+def test_export_writes_nothing_to_the_notebook(tmp_path, capfd):
+    quantization.export(classifier(), tmp_path / "model.tflite", "integer", 8, samples=rows(inputs()))
+    assert capfd.readouterr() == ("", "")
 
 
 @on_tensorflow
@@ -499,6 +672,7 @@ def spatial():
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, activation="relu")(image)
     x = keras.layers.DepthwiseConv2D(3)(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Conv2DTranspose(5, 3)(x)
     return keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
 
 
@@ -509,7 +683,9 @@ def pair():
 
 
 @on_tensorflow
-@pytest.mark.parametrize(("mode", "near"), [("float32", 1e-5), ("dynamic", 0.1), ("integer", 0.2)])
+@pytest.mark.parametrize(
+    ("mode", "near"), [("float32", 1e-5), ("dynamic", 0.1), ("integer", 0.2), ("int4", 0.3)]
+)
 def test_a_litert_file_of_a_convolutional_network(tmp_path, mode, near):
     keras.utils.set_random_seed(0)
     model, x = spatial(), np.random.default_rng(0).normal(size=(6, 8, 8, 3)).astype("float32")
@@ -519,6 +695,10 @@ def test_a_litert_file_of_a_convolutional_network(tmp_path, mode, near):
     )
     found = quantization.LiteRT(tmp_path / "model.tflite").predict(samples)
     assert np.abs(found - model.predict(x, verbose=0)).max() < near
+    listed = {each.name: each.weights for each in quantization.operations(tmp_path / "model.tflite")}
+    few = "FLOAT32" if mode == "float32" else "INT8"  # There is no product with 4 bits for two of them.
+    assert listed["DEPTHWISE_CONV_2D"] == listed["TRANSPOSE_CONV"] == few
+    assert listed["CONV_2D"] == listed["FULLY_CONNECTED"] == ("INT4" if mode == "int4" else few)
 
 
 @on_tensorflow
@@ -563,7 +743,7 @@ def test_export_refuses_misuse_and_keeps_the_old_file(tmp_path):
     half = classifier(dtype="mixed_bfloat16")
     samples = rows(inputs())
     for arguments, message in (
-        ((classifier(), path, "int4"), "`mode` is one of"),
+        ((classifier(), path, "int2"), "`mode` is one of"),
         ((classifier(), tmp_path / "model.bin"), "ends in .tflite"),
         ((classifier(), path, "integer"), "needs at least one"),
         ((classifier(), path, "dynamic", 8, samples), "needs at least one"),

@@ -66,20 +66,26 @@ class Random:
         return {path: rng.random(each.variable.shape, "float32") for path, each in weights.items()}
 
 
+class NothingSeenError(ValueError):
+    """A criterion that watches training has not seen enough of it to tell weights apart."""
+
+
 class Movement:
     """How far training has moved a weight away from zero.
 
     Sanh et al. add up -w times its gradient. Of plain gradient descent that is the sum of w times its change,
     which is (w^2 - w_0^2) / 2 but for the size of a step; this form holds for any optimizer and costs nothing
-    per step. w_0 is the weight when training began or was resumed.
+    per step. w_0 is the weight when training began, or was resumed by another callback.
     """
 
     def __init__(self):
-        self._start = None
+        self._start, self._variables = None, []
 
     def start(self, weights):
-        """Remembers the weights when `fit` begins."""
-        self._start = {path: numbers(each) for path, each in weights.items()}
+        """Remembers the weights when the first `fit` begins."""
+        variables = [each.variable for each in weights.values()]
+        if list(map(id, variables)) != list(map(id, self._variables)):
+            self._start, self._variables = {path: numbers(each) for path, each in weights.items()}, variables
 
     def __call__(self, model, weights):
         """Scores by path."""
@@ -87,7 +93,7 @@ class Movement:
             raise ValueError("Movement is seen in training: give `prune` a schedule such as `Polynomial`.")
         scores = {path: numbers(each) ** 2 - self._start[path] ** 2 for path, each in weights.items()}
         if not any(each.any() for each in scores.values()):
-            raise ValueError("No weight has moved yet: let the schedule begin at a later `begin_step`.")
+            raise NothingSeenError("No weight has moved yet: let the schedule begin at a later `begin_step`.")
         return scores
 
 
@@ -211,14 +217,13 @@ def _recorded(layer, squares):
 
 
 def _over_inputs(layer, value):
-    """Adds up all axes but those that the layer multiplies with its kernel."""
+    """Adds up all axes but those that a weight of the kernel has a place on."""
     if not isinstance(layer, keras.layers.EinsumDense):
         channels = 1 if getattr(layer, "data_format", None) == "channels_first" else value.ndim - 1
         return value.sum(axis=tuple(i for i in range(value.ndim) if i != channels))
-    names, kernel, outputs = re.split(r",|->", layer.equation.replace(" ", ""))
+    names, kernel, _ = re.split(r",|->", layer.equation.replace(" ", ""))
     names = names.replace("...", "." * (value.ndim - len(names.replace("...", ""))))
-    summed = [each for each in kernel if each in names and each not in outputs]
-    places = [names.index(each) for each in summed]
+    places = [names.index(each) for each in kernel if each in names]
     value = value.sum(axis=tuple(i for i in range(value.ndim) if i not in places))
     return value.transpose(np.argsort(np.argsort(places)))  # In the order of the kernel.
 
@@ -226,9 +231,9 @@ def _over_inputs(layer, value):
 def _as_kernel(layer, norms, rank):
     if not isinstance(layer, keras.layers.EinsumDense):
         return norms[:, None]  # Broadcasts to (..., inputs, outputs).
-    names, kernel, outputs = re.split(r",|->", layer.equation.replace(" ", ""))
+    names, kernel, _ = re.split(r",|->", layer.equation.replace(" ", ""))
     sizes = iter(norms.shape)
-    return norms.reshape([next(sizes) if each in names and each not in outputs else 1 for each in kernel])
+    return norms.reshape([next(sizes) if each in names else 1 for each in kernel])
 
 
 CRITERIA = {"magnitude": Magnitude, "random": Random, "movement": Movement}

@@ -14,21 +14,32 @@ from keras import ops
 from course_lib import runtime
 from course_lib.pruning.prunable import matrices
 
-# What `prune` was asked for, by model: dicts from path to sparsity. Models are saved without it.
-_ASKED = weakref.WeakKeyDictionary()
+# What `prune` was asked for: the sparsity and a weak reference to the variable, by its id. Not saved.
+_ASKED = {}
 
 
 def asked(model):
     """The sparsities that `prune` was asked for, by path; empty if it was not, or after `strip`."""
-    return _ASKED.get(model, {})
+    found = {path: _ASKED.get(id(each.variable)) for path, each in matrices(model).items()}
+    return {path: known[0] for path, known in found.items() if known is not None}
 
 
-def remember(model, sparsities):
-    """Keeps what was asked for, for reports; None forgets it."""
-    if sparsities is None:
-        _ASKED.pop(model, None)
-    else:
-        _ASKED[model] = dict(sparsities)
+def remember(weights, sparsities):
+    """Keeps what was asked for, for reports.
+
+    Args:
+        weights: Dict from path to `prunable.Weight`.
+        sparsities: Dict from path to sparsity.
+    """
+    for path, each in weights.items():
+        key = id(each.variable)
+        _ASKED[key] = sparsities[path], weakref.ref(each.variable, lambda _, key=key: _ASKED.pop(key, None))
+
+
+def forget(model):
+    """Ends that for the weights of a model."""
+    for each in matrices(model).values():
+        _ASKED.pop(id(each.variable), None)
 
 
 def apply_masks(model, masks):
@@ -41,7 +52,8 @@ def apply_masks(model, masks):
             the masks are taken in order.
 
     Raises:
-        ValueError: If a path or a shape does not fit the model, which is then unchanged.
+        ValueError: If a path or a shape does not fit the model, or a mask has other values than True and
+            False; the model is then unchanged.
     """
     found = {path: each.variable for path, each in matrices(model).items()}
     masks = _renamed(masks, found)
@@ -50,6 +62,8 @@ def apply_masks(model, masks):
             raise ValueError(f"The model has no kernel {path!r}. It has: {', '.join(found)}")
         if tuple(found[path].shape) != np.shape(mask):
             raise ValueError(f"{path} has shape {tuple(found[path].shape)}, its mask {np.shape(mask)}.")
+        if not np.isin(np.asarray(mask), (0, 1)).all():
+            raise ValueError(f"The mask of {path} has values other than True and False, or 1 and 0.")
     for path, mask in masks.items():
         zero_out(found[path], ops.convert_to_tensor(np.asarray(mask, bool)))
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from course_lib.pruning import criteria, masks, prunable
+from course_lib.pruning import criteria, prunable
 from course_lib.pruning.schedules import check_sparsity
 from course_lib.pruning.selection import Selection, zeros_of
 
@@ -24,14 +24,21 @@ class Plan:
         final = dict.fromkeys(weights, schedule.final_sparsity)
         sparsity = sparsity or {}
         prunable.check_patterns(sparsity, weights)
-        own = set()
+        own, unused = set(), set(sparsity)
+        for pattern, value in sparsity.items():
+            check_sparsity(value, f"sparsity[{pattern!r}]")
         for path in weights:
             for pattern, value in sparsity.items():
                 if prunable.matches([pattern], path):
-                    check_sparsity(value, f"sparsity[{pattern!r}]")
                     final[path] = value
                     own.add(path)
+                    unused.discard(pattern)
                     break
+        if unused:
+            raise ValueError(
+                f"In `sparsity`, of several patterns the first counts, so {', '.join(map(repr, unused))} "
+                "decides nothing. Put it before those that are found in the same paths."
+            )
         if n_of_m is not None:
             right = 1 - n_of_m[0] / n_of_m[1]
             for path, value in final.items():
@@ -43,10 +50,34 @@ class Plan:
         self.asked = {path: final[path] for path in self.weights}
         self.pooled = [path for path in self.weights if path not in own] if scope == "global" else []
         self.axes = {path: prunable.input_axes(each) for path, each in self.weights.items()}
-        if not (exclude or include):
+        if not (exclude or include) or not self.weights:
             _check_reach(model, self.weights)
+        self._warn_of_patterns()
         _warn_of_adapters(self.weights)
-        masks.remember(model, self.asked)
+
+    def _warn_of_patterns(self):
+        """Groups and blocks that do not fit a weight leave it far from what was asked for."""
+        short = []
+        for path, wanted in self.asked.items():
+            if path not in self.pooled:
+                reached = self._zeros(path, wanted) / self._size(path)
+                if reached < 0.9 * (wanted - 1 / self._size(path)):
+                    short.append(f"{path} {reached:.1%} instead of {wanted:.1%}")
+        if short:
+            warnings.warn(
+                f"The shapes allow for fewer zeros than asked for: {', '.join(short)}. Groups keep their n, "
+                "blocks go as a whole, and numbers are rounded down.",
+                stacklevel=4,
+            )
+
+    def _zeros(self, path, sparsity):
+        shape = tuple(self.weights[path].variable.shape)
+        return self.selection.zeros(
+            sparsity, shape, self.axes[path], getattr(self.criterion, "by_output", False)
+        )
+
+    def _size(self, path):
+        return int(np.prod(self.weights[path].variable.shape))
 
     def sparsities(self, step):
         """Dict from path to the sparsity at a step; None before pruning begins."""
@@ -85,21 +116,19 @@ class Plan:
     def zeros(self, step):
         """How many zeros the sparsities at a step come to, after rounding down, in all."""
         sparsities = self.sparsities(step) or dict.fromkeys(self.weights, 0.0)
-        by_output, total = getattr(self.criterion, "by_output", False), 0
-        for path, each in self.weights.items():
-            if path not in self.pooled:
-                shape = tuple(each.variable.shape)
-                total += self.selection.zeros(sparsities[path], shape, self.axes[path], by_output)
-        size = sum(int(np.prod(self.weights[path].variable.shape)) for path in self.pooled)
+        total = sum(self._zeros(path, sparsities[path]) for path in self.weights if path not in self.pooled)
+        size = sum(map(self._size, self.pooled))
         return total + (zeros_of(sparsities[self.pooled[0]], size) if self.pooled else 0)
 
     def size(self):
         """How many weights there are in all."""
-        return sum(int(np.prod(each.variable.shape)) for each in self.weights.values())
+        return sum(map(self._size, self.weights))
 
 
 def _check_reach(model, weights):
-    sizes = {path: int(np.prod(each.variable.shape)) for path, each in prunable.matrices(model).items()}
+    found = {path: each.variable for path, each in prunable.matrices(model).items()}
+    found |= prunable.quantized(model)
+    sizes = {path: int(np.prod(variable.shape)) for path, variable in found.items()}
     reached = sum(sizes[path] for path in weights)
     if 2 * reached < sum(sizes.values()):
         left = sorted((path for path in sizes if path not in weights), key=lambda path: -sizes[path])
@@ -108,7 +137,7 @@ def _check_reach(model, weights):
             + ", ".join(f"{path} ({sizes[path]:,})" for path in left[:8])
             + (" and others" if len(left) > 8 else "")
             + ". Name what is to be pruned by `include`, or by `exclude` what is to be left; a layer of your "
-            "own names its weights in `get_prunable_weights`."
+            "own names its weights in `get_prunable_weights`. What is quantized cannot be pruned any more."
         )
 
 

@@ -62,13 +62,13 @@ def _collect(layer, path, named, found, seen, visited):
     """`named`: ids of what a layer above said may go, or None if none has said anything."""
     children = _children(layer)
     if named is None and hasattr(layer, "get_prunable_weights"):
-        named = {id(variable) for variable in layer.get_prunable_weights()}
+        named = {id(variable) for variable in _checked(layer, layer.get_prunable_weights())}
     below = {id(variable) for child in children for variable in child.variables}
     for variable in layer.variables:
         if id(variable) in below or id(variable) in seen:
             continue
         seen.add(id(variable))
-        if len(variable.shape) < 2 or not keras.backend.is_float_dtype(variable.dtype):
+        if not _is_matrix(variable):
             continue
         prunable = _by_default(layer, variable) if named is None else id(variable) in named
         key, number = _join(path, variable.name), 0
@@ -80,6 +80,37 @@ def _collect(layer, path, named, found, seen, visited):
         if id(child) not in visited:
             visited.add(id(child))
             _collect(child, _join(path, child.name), named, found, seen, visited)
+
+
+def _checked(layer, named):
+    own = {id(variable) for variable in layer.variables}
+    for variable in named:
+        if id(variable) not in own or not _is_matrix(variable):
+            raise ValueError(
+                f"`get_prunable_weights` of {layer.name} returns {getattr(variable, 'path', variable)!r}, "
+                "which is no variable of its own of floating point with two axes or more."
+            )
+    return named
+
+
+def _is_matrix(variable):
+    return len(variable.shape) >= 2 and keras.backend.is_float_dtype(variable.dtype)
+
+
+def quantized(model):
+    """The kernels of integers in a model, by their own paths: what has been quantized.
+
+    Args:
+        model: A built `keras.Model` or layer.
+
+    Returns:
+        Dict from path to variable.
+    """
+    return {
+        variable.path: variable
+        for variable in model.variables
+        if variable.name in KERNELS and keras.backend.is_int_dtype(variable.dtype)
+    }
 
 
 def _join(path, name):
@@ -137,7 +168,8 @@ def prunable(model, include=(), exclude=()):
         found = {path: each for path, each in found.items() if each.prunable}
     found = {path: each for path, each in found.items() if not matches(exclude, path)}
     if not found:
-        raise ValueError(f"The model {model.name!r} has no kernel to prune.")
+        why = ": it is quantized. Prune first, then quantize" if quantized(model) else ""
+        raise ValueError(f"The model {model.name!r} has no kernel to prune{why}.")
     return found
 
 
@@ -148,7 +180,7 @@ def as_array(variable):
 
 def as_patterns(patterns):
     """A list of regular expressions, of one or several."""
-    return [patterns] if isinstance(patterns, str) else list(patterns)
+    return [patterns] if isinstance(patterns, (str, re.Pattern)) else list(patterns)
 
 
 def matches(patterns, path):
@@ -157,8 +189,12 @@ def matches(patterns, path):
 
 
 def check_patterns(patterns, paths):
-    """Raises ValueError if an expression is found in none of the paths."""
+    """Raises ValueError if an expression is none, or is found in none of the paths."""
     for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         if not any(re.search(pattern, path) for path in paths):
             raise ValueError(f"No kernel has {pattern!r} in its path. The paths are: {', '.join(paths)}")
 

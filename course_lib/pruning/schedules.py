@@ -5,13 +5,15 @@ A step is a batch that the optimizer has seen, counted from the start of trainin
 Source: Zhu and Gupta, "To prune, or not to prune", 2017, arXiv:1710.01878.
 """
 
+import numbers
+
 import keras
 
 
 def check_sparsity(sparsity, name="sparsity"):
     """Raises ValueError unless `sparsity` is at least 0 and below 1."""
-    if isinstance(sparsity, bool) or not 0 <= sparsity < 1:
-        raise ValueError(f"`{name}` is a share, at least 0 and below 1. Received: {sparsity}")
+    if isinstance(sparsity, bool) or not isinstance(sparsity, numbers.Real) or not 0 <= sparsity < 1:
+        raise ValueError(f"`{name}` is a share, at least 0 and below 1. Received: {sparsity!r}")
 
 
 def polynomial_sparsity(step, end, final, begin=0, initial=0.0, power=3):

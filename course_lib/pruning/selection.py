@@ -176,6 +176,10 @@ class Selection:
         if self.n_of_m is None and self.block_size is None:
             inputs = int(np.prod([shape[i] for i in axes])) if by_output else size
             return size // inputs * zeros_of(sparsity, inputs)
+        if self.n_of_m is not None:
+            m, inputs = self.n_of_m[1], int(np.prod([shape[i] for i in axes]))
+            lost, rest = zeros_of(sparsity, m), inputs % m
+            return size // inputs * (inputs // m * lost + (max(0, lost - m + rest) if rest else 0))
         return size - np.count_nonzero(self._one(np.zeros(shape, "float32"), sparsity, axes, by_output))
 
     def masks(self, scores, sparsities, axes, by_output=False, pooled=()):

@@ -7,13 +7,14 @@ where it was, with the same masks.
 
 import itertools
 import numbers as kinds
+import threading
 import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
-from course_lib.pruning import masks, prunable
+from course_lib.pruning import criteria, hooks, masks, prunable
 from course_lib.pruning.plan import Plan
 from course_lib.pruning.report import report
 from course_lib.pruning.schedules import OneShot, Schedule
@@ -69,6 +70,7 @@ def prune(
     found = plan.choose(0)
     for path, mask in found.items():
         masks.zero_out(plan.weights[path].variable, ops.convert_to_tensor(mask))
+    masks.remember(plan.weights, plan.asked)
     return report(model)
 
 
@@ -83,7 +85,7 @@ def strip(model):
     """
     if hasattr(model, "strip"):
         return model.strip()
-    masks.remember(model, None)
+    masks.forget(model)
     return model
 
 
@@ -106,12 +108,16 @@ class Pruning(keras.callbacks.Callback):
     def __init__(self, plan):
         super().__init__()
         self.plan, self.masks, self.step = plan, {}, 0
-        self._masked, self._masks, self._stage, self._inner = [], [], None, None
-        self._begun, self._revived = False, 0
+        self._masked, self._masks, self._stage = [], [], None
+        self._begun, self._revived, self._updates = False, 0, 0
+
+    # `on_train_batch_end` may come from another thread, so Keras need not wait for the numbers of each step.
+    async_safe = True
 
     def set_model(self, model):
         """Refuses a model that has not the weights of the one given to `prune`."""
         super().set_model(model)
+        self._trained = model  # On JAX, `self.model` would copy the training state into the variables.
         known = {id(variable) for variable in model.variables}
         for path, each in self.plan.weights.items():
             if id(each.variable) not in known:
@@ -123,53 +129,65 @@ class Pruning(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Gets ready; the weights may yet be restored by other callbacks."""
         self._begun, self._revived, self._epoch_start = False, 0, self.step
-        self._follow_train_function()
-        history = getattr(self.model, "history", None)
-        if isinstance(history, keras.callbacks.History):
-            # Keras' own callback comes last. EarlyStopping and others put weights back when training ends.
-            def on_train_end(logs=None):
-                type(history).on_train_end(history, logs)
-                del history.on_train_end
-                self._finish()
-
-            history.on_train_end = on_train_end
+        masks.remember(self.plan.weights, self.plan.asked)
+        self._thread, self._waiting = threading.get_ident(), []
+        self._follower = hooks.Follower(self._trained, self._after_step, self._after_stateless_step)
+        self._awaited = hooks.after_all_callbacks(self._trained, self._finish)
 
     def on_epoch_begin(self, epoch, logs=None):
         """At the first: finds the step and the masks that the weights come with."""
         if not self._begun:
             self._begin(epoch)
-        self._epoch_start = self.step
+        self._epoch_start, self._updates = self.step, _batches_seen(self.model)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Keeps up with a model that another callback has compiled anew."""
+        self._catch_up()
+        if self._follower.follow() and self._begun:
+            self._prepare()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Does nothing in `fit`, where masks come right behind the training step; else it is the place."""
+        if not self._follower.stepped:
+            self._waiting.append(batch)
+            if threading.get_ident() == self._thread:
+                self._catch_up()
 
     def on_epoch_end(self, epoch, logs=None):
         """Tells the logs how many zeros there are."""
+        self._catch_up()
+        steps, size = (self.params or {}).get("steps"), self._trained.steps_per_execution or 1
+        updates = _batches_seen(self.model) - self._updates
+        if not steps and size > 1 and updates > 0:
+            self.step = self._epoch_start + updates  # The last execution may have run out of data.
         if logs is not None:
             lost = sum(mask.size - np.count_nonzero(mask) for mask in self.masks.values())
             logs["sparsity"] = float(lost / self.plan.size())
 
     def on_train_end(self, logs=None):
         """Applies the masks once more; the last word comes after all other callbacks."""
-        if self._inner is not None:
-            self.model.train_function, self._inner = self._inner, None
+        self._catch_up()
+        self._follower.release()
         self._restore_zeros()
-        if "on_train_end" not in vars(getattr(self.model, "history", None) or object):
+        if not self._awaited:
             self._finish()
+
+    def _catch_up(self):
+        while self._waiting:
+            self._waiting.pop()
+            self._after_step(1)
 
     def _begin(self, epoch):
         self._begun = True
-        optimizer = self.model.optimizer
+        optimizer = _optimizer(self.model)
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.model.trainable_variables)
-        seen = _batches_seen(optimizer)
+        seen = _batches_seen(self.model)
         # Compiled anew, an optimizer starts to count anew, but the training goes on.
         self.step = seen or self.step
         if hasattr(self.plan.criterion, "start"):
             self.plan.criterion.start(self.plan.weights)
-        averages = _averages(optimizer, self.model.trainable_variables)
-        self._masked = [each.variable for each in self.plan.weights.values()]
-        self._averaged = [id(variable) in averages for variable in self._masked]
-        self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
-        self._applier, self._places = masks.applier(self._masked), {}
-        self._choose()
+        self._prepare()
         steps, end = (self.params or {}).get("steps"), self.plan.schedule.end_step
         if steps:
             last = self.step + steps * (self.params["epochs"] - epoch)
@@ -181,27 +199,37 @@ class Pruning(keras.callbacks.Callback):
                     stacklevel=2,
                 )
 
-    def _count(self):
+    def _prepare(self):
+        """Finds what is to be masked, and masks it."""
+        averages = _averages(self.model)
+        self._masked = [each.variable for each in self.plan.weights.values()]
+        self._averaged = [id(variable) in averages for variable in self._masked]
+        self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
+        self._applier, self._places = masks.applier(self._masked), {}
+        self._choose()
+
+    def _count(self, size):
         """Counts what the training step has done; returns whether it is time to choose masks."""
-        # An execution may take several steps, the last of an epoch fewer.
-        steps, size = (self.params or {}).get("steps"), self._model.steps_per_execution or 1
+        # The last execution of an epoch may take fewer steps than the others.
+        steps = (self.params or {}).get("steps")
         left = self._epoch_start + steps - self.step if steps else size
         self.step += max(1, min(size, left))
         return not self._begun or self.plan.stage(self.step) != self._stage
 
-    def _after_step(self):
-        if not self._count():
-            self._apply()
-        elif self._begun:
-            self._choose()
-        else:  # A training loop of one's own.
+    def _after_step(self, size=None):
+        due = self._count(size or self._trained.steps_per_execution or 1)
+        self._apply()  # First, so that what has been zero goes first.
+        if not self._begun:  # A training loop of one's own.
             self._begin(0)
+        elif due:
+            self._choose()
 
-    def _after_stateless_step(self, model, state):
+    def _after_stateless_step(self, state):
         """The same on JAX, where the values are not in the variables but in the state."""
+        model = self._trained
         trained, fixed, optimizer, *rest = state
         before = self.step
-        if self._count():
+        if self._count(model.steps_per_execution or 1):
             self.step = before
             known = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
             for variables, values in zip(known, (trained, fixed, optimizer), strict=True):
@@ -229,7 +257,14 @@ class Pruning(keras.callbacks.Callback):
     def _choose(self):
         self._stage = self.plan.stage(self.step)
         if self.plan.sparsities(self.step) is not None:
-            self.masks = self.plan.choose(self.step)
+            try:
+                self.masks = self.plan.choose(self.step)
+            except criteria.NothingSeenError:
+                if not self.step:
+                    raise
+                # Resumed: the zeros say which masks there were. The next step knows more.
+                values = {path: criteria.numbers(each) for path, each in self.plan.weights.items()}
+                self.masks, self._stage = {path: value != 0 for path, value in values.items()}, None
             tensors = [ops.convert_to_tensor(mask) for mask in self.masks.values()]
             self._masks = tensors + list(itertools.compress(tensors, self._averaged))
             self._apply()
@@ -237,35 +272,6 @@ class Pruning(keras.callbacks.Callback):
     def _apply(self):
         if self._masks:
             self._applier(self._masks)
-
-    def _follow_train_function(self):
-        """Masks right behind the training step, so that it does not matter in which order callbacks stand.
-
-        There is no public hook there: `train_function` is what `fit` calls, and on JAX the values of the
-        variables go through it. A method `on_train_batch_end` would make Keras wait for the numbers of each
-        step, which on JAX costs more than the masks.
-        """
-        model = self.model
-        inner = getattr(model, "train_function", None)
-        inner = self._inner = getattr(inner, "unmasked", inner)  # Left behind by a training that was stopped.
-        if inner is None:  # A training loop of one's own.
-            self.on_train_batch_end = lambda batch, logs=None: self._after_step()
-            return
-        if keras.backend.backend() != "jax":
-
-            def train_function(*arguments):
-                logs = inner(*arguments)
-                self._after_step()
-                return logs
-
-        else:
-
-            def train_function(state, *arguments):
-                logs, state = inner(state, *arguments)
-                return logs, self._after_stateless_step(model, state)
-
-        train_function.unmasked = inner
-        model.train_function = train_function
 
     def _restore_zeros(self):
         revived = sum(
@@ -298,21 +304,23 @@ class Pruning(keras.callbacks.Callback):
             )
 
 
-def _inner(optimizer):
+def _optimizer(model):
+    optimizer = getattr(model, "optimizer", None)  # A model that is not compiled has none.
     return getattr(optimizer, "inner_optimizer", optimizer)  # Of a `LossScaleOptimizer`.
 
 
-def _batches_seen(optimizer):
+def _batches_seen(model):
     # `iterations` counts updates, of which accumulated gradients need several batches.
-    for variable in _inner(optimizer).variables if optimizer is not None else ():
+    optimizer = _optimizer(model)
+    for variable in optimizer.variables if optimizer is not None else ():
         if variable.name == "iteration":
             return int(prunable.as_array(variable))
     return 0
 
 
-def _averages(optimizer, trained):
+def _averages(model):
     """Averaged weights of an optimizer with `use_ema`, by the id of what they average."""
-    optimizer, found = _inner(optimizer), {}
+    optimizer, trained, found = _optimizer(model), model.trainable_variables, {}
     if not getattr(optimizer, "use_ema", False):
         return found
     # RMSprop calls something else "average", too; the weights' come first.

@@ -1,8 +1,10 @@
 """LiteRT files: written, and run."""
 
 import contextlib
+import io
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import warnings
@@ -11,36 +13,56 @@ import keras
 import numpy as np
 
 from course_lib import imdb, runtime
+from course_lib.quantization import graph
 from course_lib.quantization.axes import tables
 
-LITERT = ("float32", "float16", "dynamic", "integer")
+LITERT = ("float32", "float16", "dynamic", "integer", "int4")
+BLOCKS = (32, 64, 128, 256)
 
-INTEGER_OPERATIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "GATHER"}
+INTEGER_OPERATIONS = {"CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "GATHER"}
 
 
-def export(model, path, mode="float32", length=128, samples=None, shapes=None):
+def export(model, path, mode="float32", length=128, samples=None, shapes=None, block=None):
     """Writes a model as a LiteRT file for one example, of a fixed length where the model leaves that open.
 
     Args:
         model: A built Functional or Sequential `keras.Model` in float32, such as a classifier of token ids.
             Its inputs are one tensor, or a list or a dict of them; its outputs likewise.
         path: The file, ending in `.tflite`; it is replaced only when the new one is complete.
-        mode: "float32"; "float16" stores weights in 16 bits and computes in 32; "dynamic" stores them in 8
-            and rounds the inputs of dense layers at run time; "integer" fixes the scales of these inputs and
-            outputs beforehand, from `samples`, and leaves softmax and norms in float32.
+        mode: How weights are stored and multiplied:
+            - "float32";
+            - "float16": in 16 bits, and multiplied in 32;
+            - "dynamic": kernels in 8 bits, a scale for each of a layer's outputs; the layer rounds its inputs
+              to 8 bits when it runs, by their range then;
+            - "integer": likewise, with the ranges of inputs and outputs fixed beforehand, from `samples`;
+              softmax, norms and sums stay in float32;
+            - "int4": as "dynamic", with the kernels of dense layers and of convolutions in 4 bits. Those that
+              LiteRT has no 4-bit product for (depthwise and transposed convolutions) have 8.
+            Tables of embeddings are stored in 8 bits with one scale in the last three: LiteRT looks up
+            nothing finer. `operations` lists what became of each.
         length: Size of every axis that the model leaves open: tokens per text; shorter ones are padded.
         samples: For "integer": iterable of inputs, as `LiteRT` takes them; `inputs` makes them of texts.
         shapes: Pairs of texts and tokens, instead of one text of `length`. The file then has a signature
             `b4_l64` for 4 texts of 64 tokens, and so on, and one copy of the weights for all.
+        block: For "int4": how many of a dense layer's inputs share a scale: 32, 64, 128 or 256. None takes
+            all of them. Convolutions always have one scale for each output.
 
     Raises:
-        ValueError: If the mode is unknown, samples are missing, the model is not built or quantized, computes
-            in half precision, or does not say what its inputs are, or Keras does not run on TensorFlow.
+        ValueError: If the mode or the block is unknown, the block does not divide a dense layer's inputs,
+            samples are missing, the model is not built or quantized, computes in half precision, or does not
+            say what its inputs are, or Keras does not run on TensorFlow.
+
+    Source: LiteRT's quantizer, https://github.com/google-ai-edge/LiteRT/tree/main/litert_quantizer.
     """
     path = pathlib.Path(path)
     if mode not in LITERT or path.suffix != ".tflite":
         raise ValueError(
             f"`mode` is one of {', '.join(LITERT)}, `path` ends in .tflite. Received: {mode!r}, {path}"
+        )
+    if block is not None and (mode != "int4" or block not in BLOCKS):
+        raise ValueError(
+            f'`block` belongs to the mode "int4": {", ".join(map(str, BLOCKS))}, or None for one scale per '
+            f"output. Received: block={block!r}, mode={mode!r}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError("LiteRT files are written with Keras on TensorFlow: set KERAS_BACKEND=tensorflow.")
@@ -75,15 +97,16 @@ def export(model, path, mode="float32", length=128, samples=None, shapes=None):
     with tempfile.TemporaryDirectory() as folder, _quiet():
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(named))
-        if mode != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if mode == "float16":
+            # The quantizer casts no table that is looked up, which is half of a small encoder.
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
-        if mode == "integer":
-            samples = [each if isinstance(each, dict) else {next(iter(tensors)): each} for each in samples]
-            content = _integer(converter, samples)
-        else:
-            content = converter.convert()
+        content = converter.convert()
+        if mode in ("dynamic", "integer", "int4"):
+            samples = [
+                each if isinstance(each, dict) else {next(iter(tensors)): each} for each in samples or ()
+            ]
+            content = _quantized(content, mode, block, {next(iter(named)): samples})
     with runtime.atomic_write(path) as part:
         part.write_bytes(content)
 
@@ -118,21 +141,85 @@ def _fixed(shape, examples, length):
     return (examples, *(length if size is None else size for size in shape[1:]))
 
 
-def _integer(converter, samples):
-    """Integers in dense layers and tables only: the masked scores of attention are minus infinity, and no
-    scale covers those.
-    """
-    import tensorflow as tf
-    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
+def _quantized(content, mode, block, samples):
+    """A float32 file's content in fewer bits; `samples` is a dict from a signature to its inputs."""
+    from litert_quantizer import calibrator, qtyping, quantizer, recipe_manager
+    from litert_quantizer.utils import qsv_utils
 
-    converter.representative_dataset = lambda: iter(samples)
-    others = sorted({name for name in vars(BuiltinOperator) if name.isupper()} - INTEGER_OPERATIONS)
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter,
-        debug_dataset=lambda: iter(samples),
-        debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=others),
-    )
-    return debugger.get_nondebug_quantized_model()
+    operation, granularity = qtyping.TFLOperationName, qtyping.QuantGranularity
+    network = graph.read(content)
+    rules = recipe_manager.RecipeManager()
+    if mode == "integer":
+        # Softmax and norms are not among them: the masked scores of attention are minus infinity, and no
+        # scale covers those.
+        for name in sorted(INTEGER_OPERATIONS - {"GATHER"}):
+            rules.add_static_config(".*", operation(name), 8, 8)
+    else:
+        rules.add_dynamic_config(".*", operation.ALL_SUPPORTED, 8)
+    if mode == "int4":
+        rules.add_dynamic_config(".*", operation.CONV_2D, 4)
+        if block is not None:
+            _check_block(network, block)
+        blocks = granularity.CHANNELWISE if block is None else granularity(f"BLOCKWISE_{block}")
+        rules.add_dynamic_config(".*", operation.FULLY_CONNECTED, 4, blocks)
+    ranges = {}
+    if mode == "integer":
+        # The other kind of calibration does not see into the loop of a recurrent layer, and the default takes
+        # a moving average, mostly of the first sample, instead of the whole range.
+        found = calibrator.Calibrator(
+            content,
+            num_threads=2,
+            mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
+            qsv_update_func=qsv_utils.min_max_update,
+        )
+        found.calibrate(samples, rules)
+        ranges |= found.get_model_qsvs()
+    # To the quantizer a look-up is no product with weights, only something that passes activations on. So
+    # each look-up in a table has a rule of its own, and the table's range stands for a calibration.
+    for part, operator, table in graph.of_kind(network, "GATHER"):
+        values = np.frombuffer(network.buffers[table.buffer].data, "float32")
+        ranges[table.name.decode()] = {
+            "min": values.min().reshape([1] * len(table.shape)),
+            "max": values.max().reshape([1] * len(table.shape)),
+        }
+        name = part.tensors[operator.outputs[0]].name.decode()
+        rules.add_static_config(f"^{re.escape(name)};$", operation.GATHER, 8, 8)
+    found = quantizer.Quantizer(bytearray(content), rules.get_quantization_recipe())
+    content = found.quantize(ranges or None, enable_progress_report=False).quantized_model
+    return content if block is None else _without_tiny_blocks(content, block)
+
+
+def _without_tiny_blocks(content, block):
+    """Zeros for the blocks whose scale is below every float16: LiteRT refuses a scale of 0."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    network, changed = graph.read(content), False
+    for part in network.subgraphs:
+        for tensor in part.tensors:
+            details = getattr(tensor.quantization, "details", None)
+            if not getattr(details, "blockSize", 0):
+                continue
+            held, codes = (network.buffers[each.buffer] for each in (part.tensors[details.scales], tensor))
+            scales = np.frombuffer(held.data, "float16").copy()
+            if not np.isfinite(scales).all():
+                name = tensor.name.decode().split(";")[0]
+                raise ValueError(f"{name} has weights that no scale of 16 bits reaches. Leave `block` out.")
+            if not scales.all():
+                pairs = np.frombuffer(codes.data, "uint8").reshape(-1, block // 2).copy()
+                pairs[scales == 0] = 0
+                scales[scales == 0] = np.finfo("float16").tiny
+                held.data, codes.data, changed = scales.view("uint8"), pairs.ravel(), True
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(network)) if changed else content
+
+
+def _check_block(network, block):
+    for part, operator, kernel in graph.of_kind(network, "FULLY_CONNECTED"):
+        if (width := int(kernel.shape[-1])) % block:
+            name = part.tensors[operator.outputs[0]].name.decode().split(";")[0]
+            raise ValueError(
+                f"`block` must divide the inputs of every dense layer. Received: block={block}, and {name} "
+                f"has {width} inputs."
+            )
 
 
 @contextlib.contextmanager
@@ -145,7 +232,7 @@ def _quiet():
         with open(os.devnull, "wb") as nowhere:
             for stream in (1, 2):
                 os.dup2(nowhere.fileno(), stream)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # Progress bars.
             warnings.simplefilter("ignore")  # The converter uses an interpreter that it calls deprecated.
             yield
     finally:
