@@ -341,6 +341,18 @@ class TestDamage:
 
 
 class TestExport:
+    @pytest.fixture(scope="class")
+    def short(self, model, tmp_path_factory):
+        """The model, converted for 16 tokens."""
+        path = tmp_path_factory.mktemp("short") / "model.tflite"
+        quantization.export(model, path, "float32", shapes=[(1, 16), (4, 16)])
+        return path
+
+    @pytest.fixture
+    def converted(self, short, monkeypatch):
+        """What is done with a converted model is tried with `short`: converting takes seconds."""
+        monkeypatch.setattr(quantization, "export", lambda model, path, *_, **__: shutil.copy(short, path))
+
     def test_nothing_that_is_there_is_lost(self, model, split, tmp_path, copied):
         other = tmp_path / "mine"
         other.mkdir()
@@ -362,6 +374,7 @@ class TestExport:
         assert (copied / "notes.txt").read_text(encoding="utf-8") == "mine"
 
     @pytest.mark.parametrize("replace", [False, True])
+    @pytest.mark.usefixtures("converted")
     def test_nothing_is_lost_that_comes_in_the_meantime(self, model, split, tmp_path, monkeypatch, replace):
         folder, timed = tmp_path / "race", deployment.bundle._timed
 
@@ -376,6 +389,7 @@ class TestExport:
         assert [path.name for path in tmp_path.iterdir()] == ["race"]
         assert (folder / "results.txt").read_text(encoding="utf-8") == "42"
 
+    @pytest.mark.usefixtures("converted")
     def test_what_a_link_leads_to_is_replaced_and_the_link_stays(self, model, split, copied):
         link = copied.with_name("link")
         link.symlink_to(copied.name)
@@ -421,6 +435,7 @@ class TestExport:
             deployment.export(small, tmp_path / "b", split, split, mode="float32", lengths=(16,))
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.usefixtures("converted")
     def test_a_failure_leaves_the_old_bundle_and_no_rest(self, model, split, copied, monkeypatch):
         def full(*_):
             raise OSError(28, "No space left on device")
@@ -431,6 +446,7 @@ class TestExport:
         assert sorted(path.name for path in copied.parent.iterdir()) == ["bundle"]
         deployment.Classifier(copied)
 
+    @pytest.mark.usefixtures("converted")
     def test_a_bundle_is_replaced(self, model, split, copied):
         deployment.export(model, copied, split, split, mode="float32", lengths=(16,), replace=True)
         assert deployment.Classifier(copied).lengths == (16,)
@@ -451,6 +467,7 @@ class TestExport:
                 deployment.export(model, tmp_path / "new", **arguments)
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.usefixtures("converted")
     def test_what_was_measured_before_is_not_measured_again(self, model, split, copied, monkeypatch):
         card = deployment.read_card(copied)
         measured = {name: card[name] for name in deployment.MEASURED}
@@ -626,7 +643,7 @@ class TestCommand:
         ) as process:
             assert process.stdout.readline() == "begun\n"
             process.terminate()
-            assert process.communicate(timeout=20)[0] == "cleaned\n"
+            assert process.communicate(timeout=120)[0] == "cleaned\n"
         assert process.returncode == 128 + signal.SIGTERM
 
 
