@@ -37,7 +37,8 @@ def encoder_way(canvas, parameters=None):
     for y, text in ((4.3, "n ids"), (19, "n × 384"), (48, "n × 384"), (63.5, "384")):
         canvas.text(68, y, text, size=SMALL, colour=FAINT, ha="left")
     if parameters is None:
-        canvas.text(87, 34.5, "a block;\nthe same sizes\ngo in and come out", size=SMALL)
+        block = "a block; the same\nsizes go in and come out\n(sums and norms around\nboth parts: left out)"
+        canvas.text(86, 34.5, block, size=SMALL)
         canvas.text(87, 12.4, "what, where, and\nin which text", size=SMALL)
         canvas.text(87, 58.4, "padding left out", size=SMALL)
         return
@@ -52,6 +53,7 @@ def encoder_way(canvas, parameters=None):
         bar = canvas.box(77, y, 30 * share, 3.8, fill="orange", square=True)
         canvas.text(bar.right[0] + 1, bar.right[1], f"{share:.1%}", size=SMALL, ha="left")
     canvas.text(77, 58.4, "none", size=SMALL, ha="left")
+    canvas.text(77, 21.5, "(sums and norms\nare not drawn)", size=SMALL, colour=FAINT, ha="left")
     canvas.text(77, 48, f"pooler, norms: {parameters['rest'] / total:.1%}", size=SMALL, ha="left")
 
 
@@ -141,7 +143,7 @@ def encoder_block(canvas):
         canvas.arrow((x, 65.5), (x, 69), line="blue", width=4)
         canvas.text(x, 2.6, "one vector per token", size=SMALL)
     canvas.text(21, 33.7, "the norm is in the stream", size=SMALL, colour=LINES["red"], ha="left")
-    canvas.text(64, 33.7, "nothing is in the stream", size=SMALL, colour=LINES["blue"], ha="left")
+    canvas.text(64, 33.7, "only sums are in the stream", size=SMALL, colour=LINES["blue"], ha="left")
 
 
 @drawing(height=74)
@@ -177,6 +179,7 @@ def encoder_decoder(canvas):
         canvas.arrow((x + 5.5, 49), (x + 5.5, 54), width=1.0)
         canvas.box(x, 54, 11, 5, word, square=True)
     canvas.text(97, 56.5, "next\ntoken", size=SMALL, colour=FAINT, rotation=90)
+    canvas.text(47.7, 6, "not drawn: the\nsum and norm\nafter each part", size=SMALL, colour=FAINT)
     canvas.text(21.7, 67, "alone: BERT", size=SMALL, colour=FAINT)
     canvas.text(73.7, 67, "alone, without cross-attention: GPT, Llama", size=SMALL, colour=FAINT)
 
