@@ -136,7 +136,8 @@ def _own(folder):
             raise ValueError(f"format {record['format']}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder / RECORD} is no record of a page: {error}") from None
-    return [RECORD, *(name for name, digest in known.items() if _is(folder / name, digest))]
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return [RECORD, *(name for name in known if name in found and _is(found[name], known[name]))]
 
 
 def _is(path, digest):
