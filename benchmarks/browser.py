@@ -98,13 +98,12 @@ def arguments():
 def prepare(state):
     state.mkdir(parents=True, exist_ok=True)
     (state / "index.html").write_text(PAGE, encoding="utf-8")
-    for mode in MODES:
-        if not (state / mode / "page.json").is_file():
-            static.write(bundle(state, mode), state / mode)
     if not (state / "packages").is_dir():
         bring(state / "packages")
-    if not (state / "models" / "reviewer" / "onnx").is_dir():
+    if not (state / "models" / "reviewer").is_dir():
         export_onnx(state / "models" / "reviewer")
+    for mode in MODES:
+        static.write(bundle(state, mode), state / mode)
 
 
 def bundle(state, mode):
@@ -113,8 +112,17 @@ def bundle(state, mode):
     folder = state / "bundles" / mode
     if not folder.is_dir():
         few = imdb.load(verbose=False).test.first(20)
-        measured = {"temperature": deployment.read_card(deployment.reviewer_bundle())["temperature"]}
-        deployment.export(weights.load_reviewer("float32"), folder, few, few, mode=mode, measured=measured)
+        card = deployment.read_card(deployment.reviewer_bundle())  # Only logits are compared.
+        measured = {name: card[name] for name in deployment.MEASURED}
+        deployment.export(
+            weights.load_reviewer("float32"),
+            folder,
+            few,
+            few,
+            mode=mode,
+            lengths=(64, 256),
+            measured=measured,
+        )
     return folder
 
 

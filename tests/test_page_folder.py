@@ -105,7 +105,8 @@ def page(bundle, small):
 def test_it_holds_the_page_the_bundle_and_the_packages(page, bundle):
     files = contents(page)
     assert set(files) == {
-        "LICENSE.txt", "app.js", "card.json", "classifier.js", "client.js", "entities.js", "icon.svg",
+        "LICENSE.txt", "NOTICE.txt", "app.js", "card.json", "classifier.js", "client.js", "entities.js",
+        "icon.svg",
         "index.html", "litert/core.js", "litert/wasm-utils.js", "litert/wasm/litert_wasm_internal.js",
         "litert/wasm/litert_wasm_internal.wasm", "manifest.webmanifest", "model.tflite", "page.json",
         "service-worker.js", "style.css", "tokenizer.json", "tokenizers/tokenizers.js", "worker.js",
@@ -113,6 +114,7 @@ def test_it_holds_the_page_the_bundle_and_the_packages(page, bundle):
     for name, content in contents(bundle).items():
         assert files[name] == content
     assert deployment.read_card(page) == deployment.read_card(bundle)  # It is a bundle as well.
+    assert b"@litertjs/core 1.0.0, Apache-2.0" in files["NOTICE.txt"]
     assert files["litert/core.js"] == b'import { createWasmLib } from "./wasm-utils.js";\n'
     record = json.loads(files.pop("page.json"))
     assert set(record["files"]) == set(files)

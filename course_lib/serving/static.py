@@ -124,6 +124,12 @@ def _libraries(packages):
             if place.endswith(".js"):  # The map is not there.
                 content = content.partition(_SOURCE_MAP)[0]
             files[place] = content
+    lines = [f"{each.name} {each.version}, Apache-2.0: LICENSE.txt" for each in npm.PACKAGES]
+    lines += [
+        "",
+        "Changed in them: litert/core.js imports wasm-utils.js by its place; no source maps are named.",
+    ]
+    files["NOTICE.txt"] = "\n".join(["In this page:", *lines, ""]).encode()
     return files
 
 
