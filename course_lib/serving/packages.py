@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import hashlib
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -39,7 +38,7 @@ class Package:
     @property
     def archive(self):
         """What npm calls the archive."""
-        return f"{re.sub('/', '-', self.name.removeprefix('@'))}-{self.version}.tgz"
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 
 PACKAGES = (
