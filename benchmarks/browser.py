@@ -344,7 +344,7 @@ def table(found):
         f"{len(laps)} laps of {TEXTS} texts of each length; {found['browser']} on {found['machine']}, load "
         f"{min(loads)} to {max(loads)} meanwhile, {found['date']}.",
         "",
-        f"| {EQUAL} test reviews, page and Python | largest difference of a logit | median | same labels |",
+        "| whole test reviews, page and Python | largest difference of a logit | median | same labels |",
         "|---|---|---|---|",
     ]
     for mode, each in found["equal"].items():
