@@ -7,6 +7,7 @@ import http.server
 import json
 import random
 import re
+import shutil
 import threading
 import time
 import unicodedata
@@ -147,20 +148,21 @@ def small(minilm, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exact(small):
-    return deployment.Classifier(small)
-
-
-@pytest.fixture(scope="module")
-def folder(bundle, small, tmp_path_factory):
-    """A host's folder with two pages in a folder of it."""
+def folder(bundle, tmp_path_factory):
+    """A host's folder with the page in a folder of it."""
     root = tmp_path_factory.mktemp("host")
     try:
-        for name, each in {"try": bundle, "small": small}.items():
-            static.write(each, root / "a course" / name)
+        static.write(bundle, root / "a course" / "try")
     except packages.PackageError as error:
         pytest.skip(f"no JavaScript packages: {error}")
     return root
+
+
+@pytest.fixture(scope="module")
+def exact(small, folder):
+    """The small classifier; its page is beside the other one."""
+    static.write(small, folder / "a course" / "small")
+    return deployment.Classifier(small)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,7 @@ def page(folder, shared_driver):
         shared_driver.set_script_timeout(120)
         shared_driver.get(f"{address}a%20course/try/")
         ready(shared_driver)
+        assert [line for line in shared_driver.get_log("browser") if line["level"] == "SEVERE"] == []
         yield shared_driver, asked
 
 
@@ -201,16 +204,19 @@ def test_ids_and_logits_are_pythons_on_500_reviews(page, exact, reviews):
 
 def test_the_reviewer_in_8_bits_gives_the_same_labels(page, classifier, reviews):
     """Its activations are rounded while it runs: the last bit of a sum, in which processors differ, may turn
-    a number over to the next of 256, and the logits then differ by what rounding costs at all.
+    a number over to the next of 256, and the logits then differ by what rounding costs at all. (All 500 are
+    in benchmarks/browser.json.)
     """
+    reviews = reviews[:100]
     found = predictions(page[0], "try", reviews)
     assert [each["ids"] for each in found] == ids(classifier, reviews)
     logits = classifier.logits(reviews)
     differences = np.abs([each["logits"] for each in found] - logits).max(axis=1)
+    print(np.percentile(differences, [50, 90, 100]))
     assert np.median(differences) < 0.03
     assert differences.max() < 0.3
     sure = np.abs(logits[:, 0] - logits[:, 1]) > 2 * differences
-    assert sure.sum() > 490
+    assert sure.sum() > 95
     labels = np.array(classifier.labels)[logits.argmax(axis=1)]
     assert (labels == [each["label"] for each in found])[sure].all()
 
@@ -322,6 +328,10 @@ def test_it_reads_along_while_one_types(page, classifier):
     field = driver.find_element("id", "text")
     field.clear()
     before = len(asked)
+    driver.execute_script(
+        "self.spoken = []; new MutationObserver(changes => spoken.push(changes.at(-1).target.textContent))"
+        ".observe(document.getElementById('announcement'), {childList: true})"
+    )
     field.send_keys("A warm and funny film")
     right = classifier("A warm and funny film")
     until(driver, "verdict", lambda text: alike(text, right))
@@ -332,12 +342,11 @@ def test_it_reads_along_while_one_types(page, classifier):
     bars = [row.text.split("\n") for row in driver.find_elements("css selector", "#bars li")]
     assert [name for name, _ in bars] == list(classifier.labels)
     assert sum(float(share.removesuffix(" %")) for _, share in bars) == pytest.approx(100, abs=0.11)
-    # A screen reader is told once, when there is a pause.
-    spoken = driver.find_element("id", "announcement").get_attribute("textContent")
-    assert right.label in spoken
-    assert largest in spoken
+    # A screen reader is told when there is a pause, not with each key.
+    spoken = driver.execute_script("return spoken")
+    assert spoken == [driver.find_element("id", "verdict").text, most]
     # The answer follows: at once another text, then none.
-    field.send_keys(", which it is not: dreadful, dull and far too long.")
+    field.send_keys(" would be nice. This is a dreadful waste of time.")
     until(driver, "verdict", lambda text: text.startswith("negative"))
     field.clear()
     until(driver, "verdict", lambda text: not text)
@@ -382,8 +391,9 @@ def test_of_a_long_text_it_says_what_was_read(page, classifier):
     note = driver.find_element("id", "note").text
     assert note == f"The review is long: of its {right.tokens:,} tokens the model read 256."
     shown = until(driver, "words", bool)
-    read = sum(change is not None for _, change in classifier.word_importance(text))
-    assert f"[{len(text.split()) - read:,} words that were not read]" in shown
+    first, unread, rest = re.fullmatch(r"(.*) \[([0-9,]+) words that were not read\] (.*)", shown).groups()
+    assert len(first.split()) + int(unread.replace(",", "")) + len(rest.split()) == len(text.split())
+    assert 190 < len(first.split() + rest.split()) < 254
     assert shown.startswith("A dull and endless film.")
     assert shown.endswith("Superb!")
     write(driver, "Enough.")  # It does not wait for the explanation of the long text.
@@ -418,8 +428,9 @@ def test_all_of_it_works_with_the_keyboard(page):
 
     driver, _ = page
     write(driver, "")
-    driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-    driver.find_element("tag name", "body").send_keys(Keys.TAB)
+    top = driver.find_element("tag name", "h1")
+    driver.execute_script("arguments[0].tabIndex = -1; arguments[0].focus()", top)  # As after loading.
+    top.send_keys(Keys.TAB)
     reached = []
     for _ in range(4):
         active = driver.switch_to.active_element
@@ -459,7 +470,7 @@ def test_a_screen_reader_finds_its_way(page):
         "What to expect",
     ]
     roles = [role for role, _, _ in nodes]
-    assert {"main", "form", "status"} <= {*roles, "form"}
+    assert {"main", "status"} <= set(roles)
     assert roles.count("main") == 1
     assert [name for role, name, _ in nodes if role == "region"] == [
         "Verdict",
@@ -633,3 +644,41 @@ def test_a_damaged_model_is_named(bundle, tmp_path, driver):
         model.write_bytes(content)  # The service worker has not kept the other one.
         driver.refresh()
         ready(driver)
+
+
+def test_a_new_version_comes_whole_and_loads_only_what_is_new(folder, tmp_path, driver):
+    page = tmp_path / "host" / "page"
+    shutil.copytree(folder / "a course" / "try", page)
+    driver.set_script_timeout(60)
+    version = """
+        const done = arguments[0];
+        fetch("page.json").then(answer => answer.json()).then(record => done(record.version));"""
+    with host(tmp_path / "host") as (address, asked):
+        driver.get(f"{address}page/")
+        until(driver, "state", lambda text: "without a network" in text, seconds=60)
+        first = driver.execute_async_script(version)
+        # Another temperature: the model stays.
+        bundle = tmp_path / "bundle"
+        shutil.copytree(page, bundle)
+        card = json.loads((bundle / "card.json").read_text())
+        (bundle / "card.json").write_text(json.dumps({**card, "temperature": 1.0}))
+        static.write(bundle, page)
+        driver.refresh()
+        ready(driver)
+        assert driver.execute_async_script(version) == first  # All of it is the former one, until it is left.
+        waiting = "return navigator.serviceWorker.getRegistration().then(found => Boolean(found.waiting))"
+        deadline = time.monotonic() + 30
+        while not driver.execute_script(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        driver.get("about:blank")
+        time.sleep(0.5)
+        driver.get(f"{address}page/")
+        until(driver, "state", lambda text: "without a network" in text, seconds=60)
+        second = driver.execute_async_script(version)
+        assert second == json.loads((page / "page.json").read_text())["version"] != first
+        assert len(driver.execute_script("return caches.keys()")) == 1
+        assert [path for _, path in asked].count("/page/model.tflite") == 1
+        write(driver, "A warm and funny film")
+        right = deployment.Classifier(page)("A warm and funny film")
+        until(driver, "verdict", lambda text: alike(text, right))

@@ -124,6 +124,12 @@ def _libraries(packages):
             if place.endswith(".js"):  # The map is not there.
                 content = content.partition(_SOURCE_MAP)[0]
             files[place] = content
+    lines = [f"{each.name} {each.version}, Apache-2.0: LICENSE.txt" for each in npm.PACKAGES]
+    lines += [
+        "",
+        "Changed in them: litert/core.js imports wasm-utils.js by its place; no source maps are named.",
+    ]
+    files["NOTICE.txt"] = "\n".join(["In this page:", *lines, ""]).encode()
     return files
 
 
@@ -136,7 +142,8 @@ def _own(folder):
             raise ValueError(f"format {record['format']}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder / RECORD} is no record of a page: {error}") from None
-    return [RECORD, *(name for name, digest in known.items() if _is(folder / name, digest))]
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return [RECORD, *(name for name in known if name in found and _is(found[name], known[name]))]
 
 
 def _is(path, digest):

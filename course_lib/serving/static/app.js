@@ -64,6 +64,7 @@ function showMost(spans) {
 
 async function explain(asked) {
   let spans, counted = 0;
+  announce("verdict", "note");
   const all = await classifier.explain(asked, found => {
     if (found.words) {
       spans = showWords(found);
@@ -76,7 +77,7 @@ async function explain(asked) {
   });
   if (!all || asked !== text()) return;
   showMost(spans);
-  announce();
+  announce("most");
 }
 
 // The verdict
@@ -157,10 +158,9 @@ function later(asked) {
   }, PAUSE);
 }
 
-// Told to a screen reader after a pause, not with every key.
-function announce() {
-  element("announcement").textContent = [element("verdict"), element("note"), element("most")]
-    .map(each => each.textContent).filter(Boolean).join(". ");
+// Tells a screen reader: after a pause, not with every key.
+function announce(...ids) {
+  element("announcement").textContent = ids.map(id => element(id).textContent).filter(Boolean).join(". ");
 }
 
 // The start
@@ -208,7 +208,8 @@ async function start() {
         ? `Loading the model: ${(share * megabytes).toFixed(0)} of ${megabytes} MB ...` : "Starting the model ...";
     });
     progress.hidden = true;
-    element("announcement").textContent = state.textContent = "Ready.";
+    state.textContent = "Ready.";
+    announce("state");
     element("facts").textContent = facts();
     classifier = connected;
     classify();
@@ -216,11 +217,11 @@ async function start() {
   } catch (error) {
     progress.hidden = true;
     state.textContent = `The model could not be loaded: ${error.message}. Reload the page to try again.`;
-    element("announcement").textContent = state.textContent;
+    announce("state");
   }
 }
 
-element("text").addEventListener("input", classify);
+for (const kind of ["input", "change"]) element("text").addEventListener(kind, classify);
 element("form").addEventListener("submit", event => event.preventDefault());
 element("examples").addEventListener("click", ({target}) => {
   if (!target.dataset.text) return;

@@ -56,7 +56,10 @@ export function softmax(logits) {
 export class Classifier {
   // `files` gives the content of card.json and tokenizer.json, parsed, and of model.tflite, as bytes.
   static async load(base, {card, tokenizer, model}) {
-    self.Module = {locateFile: name => new URL(`litert/wasm/${name}`, base).href};  // For LiteRT's loader.
+    self.Module = {  // For LiteRT's loader.
+      locateFile: name => new URL(`litert/wasm/${name}`, base).href,
+      printErr: line => /^(INFO|WARNING):/.test(line) || console.error(line),
+    };
     await loadLiteRt(new URL("litert/wasm/", base).href);
     return new Classifier(card, tokenizer, await loadAndCompile(model, {accelerator: "wasm"}));
   }
