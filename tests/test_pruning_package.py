@@ -26,7 +26,8 @@ import importlib.abc, sys
 class Blocked(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         first, _, rest = name.partition(".")
-        if first in {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}:
+        blocked = {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}
+        if first in blocked and (first != "sklearn" or "torch" not in sys.modules):  # PyTorch looks for it.
             raise ImportError(f"{name} is not needed")
         if first == "course_lib" and rest and rest != "runtime" and rest.split(".")[0] != "pruning":
             raise ImportError(f"{name} is not needed")
