@@ -67,6 +67,7 @@ unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
 test-backends: .venv/.ready ## run the tests of model code on JAX as well
 	@echo "Running the tests of model code with Keras on JAX ..."
 	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile $$(grep -l 'mark\.backend' tests/*.py)
+	@! $(PY) -c 'import torch' 2>&- || KERAS_BACKEND=torch $(PY) -m pytest -q tests/test_pruning_*.py tests/test_structured.py tests/test_low_rank.py
 
 notebooks: .venv/.ready ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."

@@ -1,7 +1,9 @@
 """The package as others use it: what it imports, its guide, and models that compute their kernels."""
 
 import contextlib
+import importlib.util
 import io
+import json
 import os
 import pathlib
 import re
@@ -14,6 +16,7 @@ import pytest
 from keras import layers
 
 from course_lib import pruning
+from course_lib.pruning.prunable import as_array
 
 pytestmark = pytest.mark.backend
 GUIDE = pathlib.Path(__file__).parent.parent / "docs" / "pruning.md"
@@ -23,7 +26,8 @@ import importlib.abc, sys
 class Blocked(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         first, _, rest = name.partition(".")
-        if first in {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}:
+        blocked = {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}
+        if first in blocked and (first != "sklearn" or "torch" not in sys.modules):  # PyTorch looks for it.
             raise ImportError(f"{name} is not needed")
         if first == "course_lib" and rest and rest != "runtime" and rest.split(".")[0] != "pruning":
             raise ImportError(f"{name} is not needed")
@@ -80,8 +84,8 @@ def examples():
     return re.findall(pattern, GUIDE.read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_the_guides_examples_do_what_they_say(number):
+@pytest.mark.parametrize(("number", "network"), [(0, "convolutions"), (1, "LSTM"), (2, "BERT")])
+def test_the_guides_examples_do_what_they_say_and_what_pytorch_does(number, network, monkeypatch):
     program, output = examples()[number]
     assert len([line for line in program.splitlines() if line.strip()]) <= 22
     printed, names = io.StringIO(), {}
@@ -97,6 +101,58 @@ def test_the_guides_examples_do_what_they_say(number):
     if output:
         dead = r" +\d+ of \d+$"  # They differ between machines.
         assert re.sub(dead, "", printed.getvalue(), flags=re.M) == re.sub(dead, "", output, flags=re.M)
+    monkeypatch.syspath_prepend(GUIDE.parent.parent / "benchmarks")
+    hold_to_torch(names["model"], importlib.import_module("prune_as_torch"), network)
+
+
+def hold_to_torch(model, reference, network):
+    """`benchmarks/prune_as_torch.json` is what `torch.nn.utils.prune` gives for these weights."""
+    recorded = json.loads(reference.FILE.read_text())[network]
+    values, given = reference.weights(network), reference.weights(network, seed=1)
+    scores = {path: np.abs(value) for path, value in given.items()}
+    variables = {path: pruning.kernels(model)[path] for path in values}
+    every = {"include": [f"^{path}$" for path in values]}
+
+    def pruned(*arguments, **options):
+        for path, variable in variables.items():
+            variable.assign(values[path])
+        pruning.prune(model, *arguments, **every, **options)
+        return described()
+
+    def described():
+        return reference.described({path: as_array(each) != 0 for path, each in variables.items()})
+
+    def outputs(sparsity, n):
+        """Masks of whole outputs by their norm, from the numbers of those that stay."""
+        masks = {}
+        for path, value in values.items():
+            norms = np.linalg.norm(value.reshape(-1, value.shape[-1]), ord=n, axis=0)
+            left = 1 - reference.lost(sparsity, len(norms)) / len(norms)
+            masks[path] = np.zeros(value.shape, bool)
+            masks[path][..., pruning.most_important({path: norms}, left)[path]] = True
+        return reference.described(masks)
+
+    for sparsity in reference.SPARSITIES:
+        right = recorded[str(sparsity)]
+        assert pruned(sparsity) == right["layer"] == right["layer, float64"]
+        assert pruned(sparsity, scope="global") == right["global"]
+        assert pruned(sparsity, criterion=lambda model, weights: scores) == right["scores"]
+        for n in (1, 2):
+            assert outputs(sparsity, n) == right[f"outputs, norm {n}"]
+        if network == "LSTM":
+            for path, value in values.items():
+                variables[path].assign(value)
+                pruning.prune(model, sparsity, include=f"^{path}$", block_size=(len(value), 1))
+            assert described() == right["outputs, norm 1"]
+        # PyTorch takes the nearest number, `prune` never more than asked for.
+        for scope, kind in (("layer", "layer, a share"), ("global", "global, a share")):
+            assert reference.described(pruning.magnitude_masks(values, sparsity, scope)) == right[kind]
+    assert pruned(0.75) == recorded["once"]["0.5 twice"]
+    pruned(0.0)
+    pruning.apply_masks(model, {path: value > 0 for path, value in given.items()})
+    assert described() == recorded["once"]["mask"]
+    if importlib.util.find_spec("torch"):
+        assert reference.measured() == json.loads(reference.FILE.read_text())
 
 
 def test_the_guide_has_three_examples():

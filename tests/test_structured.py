@@ -225,6 +225,7 @@ def test_masked_units_leave_their_constant_in_the_next_bias():
         layers.Activation("sigmoid"),
         layers.MaxPooling2D(),
         layers.Conv2D(4, 2, use_bias=False, name="b"),
+        layers.SeparableConv2D(4, 2, depth_multiplier=2, use_bias=False, name="separable"),
         layers.ReLU(),
         layers.GlobalAveragePooling2D(),
         layers.Dense(5, activation="softplus", name="c"),
@@ -237,6 +238,24 @@ def test_masked_units_leave_their_constant_in_the_next_bias():
         smaller = pruning.keep(model, filters={"a": [1, 3, 4, 5]}, neurons={"c": [0, 2, 3, 4]})
     assert difference(model, smaller, numbers(*PICTURES)) < 1e-5
     assert shapes(smaller, "b") == [(2, 2, 4, 4), (4,)]
+    zero_rows(smaller, "b", [1], axis=-1)
+    smaller.get_layer("b").bias.assign([0.1, 2.0, 0.3, 0.4])  # Of the second, which is masked, 2 is left.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        least = pruning.keep(smaller, filters={"b": [0, 2, 3]})
+    assert difference(smaller, least, numbers(*PICTURES)) < 1e-5
+
+
+def test_a_mask_is_no_channel_and_what_cannot_go_is_named():
+    ids = keras.Input((5,), dtype="int32")
+    hidden = layers.Embedding(20, 6, mask_zero=True, name="table")(ids)
+    hidden = layers.LSTM(3, name="lstm")(layers.Dense(6, name="dense")(hidden))
+    model = keras.Model(ids, layers.Dense(2, name="out")(hidden))
+    smaller = pruning.keep(model, neurons={"dense": [0, 2, 3]})
+    zero_rows(model, "lstm", [1, 4, 5])
+    assert difference(model, smaller, np.array([[3, 4, 0, 0, 0], [1, 2, 3, 4, 5]])) < 1e-5
+    with pytest.raises(ValueError, match=r"'lstm', which is a LSTM, with neurons that can go\..* dense, out"):
+        pruning.keep(model, neurons={"lstm": [0]})
 
 
 def test_masked_units_whose_constant_has_no_place_are_told():
@@ -338,9 +357,13 @@ def test_impossible_wishes_are_refused():
         (model, {"filters": {"stem": []}}, "at least one"),
         (model, {"filters": {"stem": [True, False]}}, "by number"),
         (model, {"filters": {"stem": [0.5]}}, "by number"),
-        (model, {"filters": {"out": [0]}}, "no layer 'out' with filters. The model has: stem, main"),
+        (
+            model,
+            {"filters": {"out": [0]}},
+            "'out', which is a Dense, with filters that can go. The model has: stem",
+        ),
         (model, {"neurons": {"out": [0]}}, "out has to keep its units: they are an output"),
-        (model, {"heads": {"stem": [0]}}, "with heads. The model has: none"),
+        (model, {"heads": {"stem": [0]}}, "with heads that can go. The model has: none"),
         (subclass, {"neurons": {"dense": [0]}}, "'mine' is a Subclass. A Sequential or Functional"),
         (keras.Sequential([layers.Dense(3, name="a")]), {"neurons": {"a": [0]}}, "is not built"),
         (quantized, {"neurons": {"a": [0]}}, "a is quantized"),

@@ -114,8 +114,10 @@ class Channels:
     # Nodes
 
     def _follow(self, name, index, node):
-        found = list(_tensors((node["args"], node["kwargs"])))
-        if any(tensor[:2] not in self._done for tensor in found):
+        kwargs = dict(node["kwargs"])
+        masked = list(_tensors(kwargs.pop("mask", None)))  # Of places, not of channels.
+        found = list(_tensors((node["args"], kwargs)))
+        if any(tensor[:2] not in self._done for tensor in found + masked):
             return False
         operation, shapes = self._operations[name], [tensor[3] for tensor in found]
         inputs = [self._read(tensor[:3], tensor[3]) for tensor in found]

@@ -45,9 +45,7 @@ def biases(model, graph, gone):
         if np.abs(values).max() < 1e-7:
             continue
         if _has_place(layer) and graph.calls[name] == 1 and np.ptp(values, axis=0).max() < 1e-5:
-            kernel = merged(layer, "kernel")
-            kernel = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
-            found[name] = values[0] @ kernel[mask]
+            found[name] = values[0] @ _of_constants(layer)[mask]
         else:
             lost[name] = float(np.abs(values).max())
     if lost:
@@ -87,10 +85,21 @@ def _reads(layer):
     return type(layer) in (*channels.FILTERS, *channels.RECURRENT, layers.Dense)
 
 
+def _of_constants(layer):
+    """The matrix that a layer multiplies inputs with that are the same at all places."""
+    if type(layer) not in channels.SEPARABLE:
+        kernel = merged(layer, "kernel")
+        return kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
+    depthwise, pointwise = merged(layer, "depthwise_kernel"), merged(layer, "pointwise_kernel")
+    depthwise = depthwise.reshape(-1, *depthwise.shape[-2:]).sum(axis=0)
+    return np.einsum("im,imo->io", depthwise, pointwise.reshape(*depthwise.shape, -1))
+
+
 def _has_place(layer):
     if type(layer) is layers.Dense:
         return True
-    if type(layer) not in channels.CONVOLUTIONS or layer.groups > 1:
+    convolutions = (*channels.CONVOLUTIONS, *channels.SEPARABLE)
+    if type(layer) not in convolutions or getattr(layer, "groups", 1) > 1:
         return False
     return layer.padding == "valid" or set(layer.kernel_size) == {1}
 
@@ -102,5 +111,7 @@ def _tried(model, readers):
         shape = [2, *(TRIED if size is None else size for size in each.shape[1:])]
         floating = keras.backend.is_float_dtype(each.dtype)
         x.append(rng.normal(size=shape).astype("float32") if floating else np.zeros(shape, each.dtype))
-    found = keras.Model(model.inputs, {layer.name: layer.input for layer in readers})(x, training=False)
+    # A mask comes after what it masks.
+    read = {layer.name: keras.tree.flatten(layer.input)[0] for layer in readers}
+    found = keras.Model(model.inputs, read)(x, training=False)
     return {name: to_numpy(value).astype("float32") for name, value in found.items()}

@@ -9,12 +9,14 @@ arXiv:1611.06440, and Lee et al., ICLR 2019, arXiv:1810.02340, for gradients; Sa
 2020, arXiv:2005.07683, for movement; Sun et al., ICLR 2024, arXiv:2306.11695, for Wanda.
 """
 
+import functools
 import re
 
 import keras
 import numpy as np
 from keras import ops
 
+from course_lib.pruning.gradients import gradients
 from course_lib.pruning.prunable import as_array
 
 
@@ -123,7 +125,7 @@ class Gradient:
         variables = [each.variable for each in weights.values()]
         total, count = [0.0] * len(variables), 0
         for x, y in self.data:
-            found = _derivatives(loss, x, y, variables)
+            found = gradients(functools.partial(loss, x, y), variables)
             total = [a + ops.convert_to_numpy(b).astype("float32") for a, b in zip(total, found, strict=True)]
             count += 1
         if not count:
@@ -132,28 +134,6 @@ class Gradient:
             path: np.abs(numbers(each) * gradient / count)
             for (path, each), gradient in zip(weights.items(), total, strict=True)
         }
-
-
-def _derivatives(loss, x, y, variables):
-    values = [variable.value for variable in variables]
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)  # Frozen ones, too.
-            value = loss(x, y)
-        found = tape.gradient(value, values, unconnected_gradients="zero")
-        return [tf.convert_to_tensor(each) for each in found]
-    if backend == "jax":
-        import jax
-
-        def of(values):
-            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-                return loss(x, y)
-
-        return jax.grad(of)(values)
-    raise ValueError(f"Gradients are taken on TensorFlow and JAX. Received: {backend}")
 
 
 class Wanda:

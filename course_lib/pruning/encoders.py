@@ -4,9 +4,10 @@ import keras
 import numpy as np
 
 from course_lib import attention, transformer, weights
+from course_lib.pruning.gradients import gradients
 from course_lib.pruning.low_rank import FACTORS, FactoredDense, fill_dense, low_rank
 from course_lib.pruning.rebuild import copy_state, merged, remake, to_numpy
-from course_lib.pruning.structured import UNITS, gradients, head_columns
+from course_lib.pruning.structured import UNITS, head_columns
 
 RENAMED = {
     "embeddings_layer_norm": "embeddings_norm",
@@ -78,7 +79,7 @@ def head_importance(model, batches, loss):
         Dict from a block's name to an array of shape `(num_heads,)`.
 
     Raises:
-        ValueError: If there is no batch, or Keras runs on another backend than TensorFlow or JAX.
+        ValueError: If there is no batch, or Keras runs on a backend without gradients.
     """
     return _importance(model, batches, loss, lambda block: (block.attention.output_dense, block.num_heads))
 
@@ -107,7 +108,7 @@ def _importance(model, batches, loss, part):
     kernels = [merged(dense, "kernel") for dense, _ in parts.values()]
     total, number = {name: np.zeros(count) for name, (_, count) in parts.items()}, 0
     for x, y in batches:
-        found = gradients(model, x, y, loss, variables)
+        found = gradients(lambda x=x, y=y: loss(y, model(x, training=False)), variables)
         for (name, (_, count)), kernel, gradient in zip(parts.items(), kernels, found, strict=True):
             products = kernel * to_numpy(gradient)
             total[name] += np.abs(products.reshape(count, -1).sum(axis=1))

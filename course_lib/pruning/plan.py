@@ -87,7 +87,9 @@ class Plan:
 
     def choose(self, step):
         """Masks for a step, as boolean arrays by path; weights that are zero go first."""
-        scores = self.criterion(self.model, self.weights)
+        scores = dict(self.criterion(self.model, self.weights))  # It may be the criterion's own.
+        if missing := self.weights.keys() - scores.keys():
+            raise ValueError(f"The criterion gives {', '.join(sorted(missing))} no scores.")
         for path, each in self.weights.items() if not getattr(self.criterion, "zeros_first", False) else ():
             value = criteria.numbers(each)
             if np.shape(scores[path]) != value.shape:

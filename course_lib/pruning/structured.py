@@ -47,46 +47,6 @@ def most_important(importance, share):
     }
 
 
-def gradients(model, x, y, loss, variables):
-    """The gradients of a loss by some variables, frozen ones among them; dropout is off.
-
-    Args:
-        model: A built `keras.Model`.
-        x: A batch of inputs.
-        y: Its targets.
-        loss: Function of `(y, model's output)` that returns a scalar.
-        variables: Variables of the model.
-
-    Returns:
-        List of tensors.
-
-    Raises:
-        ValueError: If Keras runs on another backend than TensorFlow or JAX.
-    """
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            for variable in variables:
-                tape.watch(variable.value)
-            value = loss(y, model(x, training=False))
-        return tape.gradient(value, [variable.value for variable in variables])
-    if backend == "jax":
-        import jax
-
-        def of(values):
-            given = dict(zip(map(id, variables), values, strict=True))
-            state = [
-                [given.get(id(variable), variable.value) for variable in each]
-                for each in (model.trainable_variables, model.non_trainable_variables)
-            ]
-            return loss(y, model.stateless_call(*state, x, training=False)[0])
-
-        return jax.grad(of)([variable.value for variable in variables])
-    raise ValueError(f"Gradients are taken on TensorFlow and JAX. Received: {backend}")
-
-
 def keep_heads(query, key, value, output, num_heads, kept):
     """The four kernels of multi-head attention without the heads that are not kept.
 
@@ -172,8 +132,10 @@ def keep(model, heads=None, neurons=None, filters=None):
             counts = _counts(known[name]) if name in known else {}
             if what not in counts:
                 names = [each for each, layer in known.items() if what in _counts(layer)]
+                kind = f", which is a {type(known[name]).__name__}," if name in known else ""
                 raise ValueError(
-                    f"There is no layer {name!r} with {what}. The model has: {', '.join(names) or 'none'}"
+                    f"There is no layer {name!r}{kind} with {what} that can go. The model has: "
+                    f"{', '.join(names) or 'none'}"
                 )
             kept = checked(name, what, kept, counts[what])
             if rule(UNITS, known[name]):
