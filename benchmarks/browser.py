@@ -334,7 +334,8 @@ def table(found):
     lines += [
         "",
         f"{TEXTS} texts of each length; of each the best of {len(laps)} laps, then the median. "
-        f"{found['browser']} on {found['machine']}, load {min(loads)} to {max(loads)} meanwhile, {found['date']}.",
+        f"{found['browser']} on {found['machine']}, load {min(loads)} to {max(loads)} meanwhile, "
+        f"{found['date']}.",
         "",
         "| whole test reviews, page and Python | largest difference of a logit | median | same labels |",
         "|---|---|---|---|",
