@@ -138,6 +138,8 @@ def test_no_address_leaves_the_folder(page):
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert rules["connect-src"] == rules["style-src"] == rules["img-src"] == "'self'"
     assert rules["script-src"] == "'self' 'wasm-unsafe-eval'"
+    # Some browsers check spelling, and suggest words, on somebody's server.
+    assert 'spellcheck="false" writingsuggestions="false"' in text
     assert not re.search(r"<script(?! type=\"module\" src=)|<style| on\w+=| style=", text)
 
 
