@@ -25,7 +25,7 @@ class Blocked(importlib.abc.MetaPathFinder):
         first, _, rest = name.partition(".")
         if first in {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}:
             raise ImportError(f"{name} is not needed")
-        if first == "course_lib" and rest and rest != "runtime" and rest.split(".")[0] != "pruning":
+        if first == "course_lib" and rest and rest.split(".")[0] not in ("layers", "pruning", "runtime"):
             raise ImportError(f"{name} is not needed")
 
 sys.meta_path.insert(0, Blocked())
