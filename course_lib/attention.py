@@ -19,6 +19,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from course_lib import layers
+
 
 def softmax(scores, axis=-1, mask=None):
     """Turns scores into weights that are positive and sum to 1, whatever the size of the scores.
@@ -286,7 +288,7 @@ class MultiHeadAttention(keras.layers.Layer):
             # One object for all four would give them the same numbers.
             kernel_initializer=self.kernel_initializer.clone(),
             name=name,
-            dtype=self.dtype_policy,
+            dtype=layers.policy_of(self, name),
         )
         dense.build(input_shape)
         return dense
@@ -373,7 +375,7 @@ class MultiHeadAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, **layers.policies(self)}
 
 
 def _causal_mask(query_length, key_length):

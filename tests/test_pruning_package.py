@@ -29,7 +29,7 @@ class Blocked(importlib.abc.MetaPathFinder):
         blocked = {"keras_hub", "keras_nlp", "tensorflow_text", "tokenizers", "transformers", "sklearn"}
         if first in blocked and (first != "sklearn" or "torch" not in sys.modules):  # PyTorch looks for it.
             raise ImportError(f"{name} is not needed")
-        if first == "course_lib" and rest and rest != "runtime" and rest.split(".")[0] != "pruning":
+        if first == "course_lib" and rest and rest.split(".")[0] not in ("layers", "pruning", "runtime"):
             raise ImportError(f"{name} is not needed")
 
 sys.meta_path.insert(0, Blocked())

@@ -160,10 +160,9 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
     parts = (corpus.validation.first(1000), corpus.test)
     runtime.quiet_logs()
     with runtime.hidden_stderr():
-        import keras
-        import keras_hub  # noqa: F401  It and `transformer` register the layers that a file may hold.
+        import keras_hub  # noqa: F401  It registers layers that a file may hold.
 
-        from course_lib import transformer, weights  # noqa: F401
+        from course_lib import layers, weights
     measured = None
     if path is None:
         made = weights.reviewer_card()
@@ -173,7 +172,7 @@ def export_file(folder, path=None, mode="dynamic", replace=False):
     else:
         card = {"data": "not stated; evaluated on the course's test reviews of Maas et al. (2011)"}
         try:
-            model = keras.models.load_model(path, compile=False)
+            model = layers.load_model(path, compile=False)
         except Exception as error:  # Which one is up to what the file holds.
             raise ValueError(f"{path} is no classifier that Keras can load: {error}") from None
     if measured is None:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from course_lib import transformer
+from course_lib import layers, transformer
 
 
 @keras.saving.register_keras_serializable(package="course_lib")
@@ -31,7 +31,9 @@ class TokenHead(keras.layers.Layer):
         """Creates the dense layer, the norm and the bias."""
         width = sequence_shape[-1]
         initializer = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.dense = keras.layers.Dense(width, kernel_initializer=initializer, dtype=self.dtype_policy)
+        self.dense = keras.layers.Dense(
+            width, kernel_initializer=initializer, name="dense", dtype=layers.policy_of(self, "dense")
+        )
         self.dense.build(sequence_shape)
         self.norm = keras.layers.LayerNormalization(epsilon=transformer.EPSILON, dtype=self.dtype_policy)
         self.norm.build(sequence_shape)
@@ -58,7 +60,8 @@ class TokenHead(keras.layers.Layer):
 
     def get_config(self):
         """Returns the arguments that make the same layer again."""
-        return {**super().get_config(), "embedding": keras.layers.serialize(self.embedding)}
+        config = {"embedding": keras.layers.serialize(self.embedding)}
+        return {**super().get_config(), **config, **layers.policies(self)}
 
     @classmethod
     def from_config(cls, config):

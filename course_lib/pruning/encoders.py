@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from course_lib import attention, transformer, weights
+from course_lib import attention, layers, transformer, weights
 from course_lib.pruning.gradients import gradients
 from course_lib.pruning.low_rank import FACTORS, FactoredDense, fill_dense, low_rank
 from course_lib.pruning.rebuild import copy_state, merged, remake, to_numpy
@@ -122,7 +122,7 @@ def _importance(model, batches, loss, part):
 class FactoredBlock(transformer.EncoderBlock):
     """An `EncoderBlock` whose two feed-forward kernels are products.
 
-    Import this module before a file with one is loaded.
+    Import this module before a file with one is loaded, or use `course_lib.layers.load_model`.
 
     Args:
         rank: Of both.
@@ -135,7 +135,7 @@ class FactoredBlock(transformer.EncoderBlock):
 
     def feed_forward_dense(self, units, name):
         """The factored layer in place of the dense one."""
-        return FactoredDense(units, self.rank, name=name, dtype=self.dtype_policy)
+        return FactoredDense(units, self.rank, name=name, dtype=layers.policy_of(self, name))
 
     def get_config(self):
         """Returns the arguments that make the same layer again."""

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from course_lib import layers
 from course_lib.pruning.rebuild import check_graph, merged, named_layers, rebuild, rule, to_numpy
 
 FACTORS = {}  # From a type of layer to the function that factors it; see `_factors_of`.
@@ -130,16 +131,14 @@ class FactoredDense(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.first = keras.layers.Dense(rank, use_bias=False, name="first", **policy)
+        self.first = keras.layers.Dense(rank, use_bias=False, **_options(self, "first"))
         self.second = keras.layers.Dense(
             units,
             activation=activation,
             use_bias=use_bias,
             bias_regularizer=bias_regularizer,
             bias_constraint=bias_constraint,
-            name="second",
-            **policy,
+            **_options(self, "second"),
         )
 
     def build(self, x_shape):
@@ -167,7 +166,7 @@ class FactoredDense(keras.layers.Layer):
             "bias_regularizer": keras.regularizers.serialize(self.second.bias_regularizer),
             "bias_constraint": keras.constraints.serialize(self.second.bias_constraint),
         }
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, **layers.policies(self)}
 
 
 @keras.saving.register_keras_serializable(package="course_lib")
@@ -189,9 +188,8 @@ class FactoredEmbedding(keras.layers.Layer):
         self.mask_zero = self.supports_masking = mask_zero
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.autocast = False  # Half precision has not all integers.
-        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.table = keras.layers.Embedding(input_dim, rank, name="table", **policy)
-        self.projection = keras.layers.Dense(output_dim, use_bias=False, name="projection", **policy)
+        self.table = keras.layers.Embedding(input_dim, rank, **_options(self, "table"))
+        self.projection = keras.layers.Dense(output_dim, use_bias=False, **_options(self, "projection"))
 
     def build(self, ids_shape):
         """Creates table and projection."""
@@ -215,8 +213,13 @@ class FactoredEmbedding(keras.layers.Layer):
         """Returns the arguments that make the same layer again."""
         names = ("input_dim", "output_dim", "rank", "mask_zero")
         regularizer = keras.regularizers.serialize(self.embeddings_regularizer)
-        config = {name: getattr(self, name) for name in names}
-        return {**super().get_config(), **config, "embeddings_regularizer": regularizer}
+        config = {name: getattr(self, name) for name in names} | {"embeddings_regularizer": regularizer}
+        return {**super().get_config(), **config, **layers.policies(self)}
+
+
+def _options(layer, name):
+    """The arguments of one of a layer's two factors."""
+    return {"name": name, "dtype": layers.policy_of(layer, name), "trainable": layer.trainable}
 
 
 class _OfProduct(keras.regularizers.Regularizer):

@@ -16,6 +16,8 @@ import re
 import keras
 from keras import ops
 
+from course_lib import layers
+
 KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 # In names of other layers' weights: tables that are looked up, and what shifts or scales.
 SPARED = re.compile(r"embed|bias|gamma|beta|alpha|scale|token|position|norm|mean|variance|lora")
@@ -54,35 +56,29 @@ def matrices(model):
     if not model.built:
         raise ValueError(f"The model {model.name!r} is not built: call it on a batch, or `build` it, first.")
     found, seen = {}, set()
-    _collect(model, "", None, found, seen, {id(model)})
+    for chain in layers.walk(model):
+        layer, path = chain[-1], "/".join(each.name for each in chain[1:])
+        # What the topmost layer with a say has said holds for all that is in it.
+        said = next((each for each in chain if hasattr(each, "get_prunable_weights")), None)
+        named = None if said is None else {id(variable) for variable in _named(said)}
+        below = {id(variable) for child in layers.children(layer) for variable in child.variables}
+        for variable in layer.variables:
+            if id(variable) in below or id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            if not _is_matrix(variable):
+                continue
+            may = _by_default(layer, variable) if named is None else id(variable) in named
+            key, number = _join(path, variable.name), 0
+            while key in found:
+                number += 1
+                key = _join(f"{path}_{number}", variable.name)
+            found[key] = Weight(key, variable, layer, may)
     return found
 
 
-def _collect(layer, path, named, found, seen, visited):
-    """`named`: ids of what a layer above said may go, or None if none has said anything."""
-    children = _children(layer)
-    if named is None and hasattr(layer, "get_prunable_weights"):
-        named = {id(variable) for variable in _checked(layer, layer.get_prunable_weights())}
-    below = {id(variable) for child in children for variable in child.variables}
-    for variable in layer.variables:
-        if id(variable) in below or id(variable) in seen:
-            continue
-        seen.add(id(variable))
-        if not _is_matrix(variable):
-            continue
-        prunable = _by_default(layer, variable) if named is None else id(variable) in named
-        key, number = _join(path, variable.name), 0
-        while key in found:
-            number += 1
-            key = _join(f"{path}_{number}", variable.name)
-        found[key] = Weight(key, variable, layer, prunable)
-    for child in children:
-        if id(child) not in visited:
-            visited.add(id(child))
-            _collect(child, _join(path, child.name), named, found, seen, visited)
-
-
-def _checked(layer, named):
+def _named(layer):
+    named = layer.get_prunable_weights()
     own = {id(variable) for variable in layer.variables}
     for variable in named:
         if id(variable) not in own or not _is_matrix(variable):
@@ -115,23 +111,6 @@ def quantized(model):
 
 def _join(path, name):
     return f"{path}/{name}" if path else name
-
-
-def _children(layer):
-    """A model lists its layers; what another layer holds stands in its attributes, whatever their names."""
-    if isinstance(layer, keras.Model):
-        return [child for child in layer.layers if child.variables]
-    found, waiting = {}, list(vars(layer).values())
-    while waiting:
-        value = waiting.pop(0)
-        if isinstance(value, keras.layers.Layer):
-            if value is not layer and value.variables:
-                found.setdefault(id(value), value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, (list, tuple)):
-            waiting.extend(value)
-    return list(found.values())
 
 
 def _by_default(layer, variable):

@@ -9,30 +9,11 @@ import re
 import keras
 import numpy as np
 
+from course_lib import layers
+
 VECTORS = r"bias|gamma|beta|alpha|moving_\w+"  # Few, added or multiplied by element, and left as they are.
 ADAPTERS = r"lora_\w+"  # As in Dettmers et al., "QLoRA", NeurIPS 2023, arXiv:2305.14314.
 NAMED = r"(\w+_)?(kernel|embeddings)"
-
-
-def layers(model):
-    """All layers in a model at any depth, the model first, each once."""
-    # Keras lists the layers of a model but not those of another layer; both are reached by attributes.
-    found, seen, waiting = [], set(), [model]
-    while waiting:
-        each = waiting.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        if isinstance(each, keras.layers.Layer):
-            found.append(each)
-            inner = [*(each.layers if isinstance(each, keras.Model) else ()), *vars(each).values()]
-        else:
-            inner = list(each.values() if isinstance(each, dict) else each)
-        waiting += [part for part in reversed(inner) if isinstance(part, _HOLDERS)]
-    return found
-
-
-_HOLDERS = (keras.layers.Layer, dict, list, tuple, set)
 
 
 def tables(model):
@@ -90,8 +71,8 @@ def input_axes(model, variables=None):
 def _owners(model):
     """Dict from a variable's `id` to the layer that made it: which has it, and no layer inside has."""
     found = {}
-    for layer in layers(model):
-        inner = {id(variable) for part in layers(layer)[1:] for variable in part.variables}
+    for *_, layer in layers.walk(model):
+        inner = {id(variable) for part in layers.children(layer) for variable in part.variables}
         found |= {id(variable): layer for variable in layer.variables if id(variable) not in inner}
     return found
 

@@ -10,12 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from course_lib import transformer
+from course_lib import layers, transformer
 from course_lib.quantization.axes import (
     as_matrix,
     as_table,
     input_axes,
-    layers,
     spared,
     tables,
     values,
@@ -63,9 +62,10 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
     """Quantizes a model in place with Keras' own `quantize`, with the errors it lacks.
 
     Dense layers and embeddings of Keras become integers; layers of your own keep their other weights. Such a
-    model can be saved as a `.keras` file and loaded, also where Keras alone forgets that a layer inside
-    another one is quantized (`MultiHeadAttention` among them). Keep that file: what Keras 3.15 cannot is to
-    save a loaded model with such layers once more.
+    model can be saved as a `.keras` file and loaded (`course_lib.layers.load_model`), also where Keras alone
+    forgets that a layer inside another one is quantized: `keras.layers.MultiHeadAttention` among them, while
+    the course's layers remember it whoever quantizes them. Keep that file: what Keras 3.15 cannot is to save
+    a loaded model with such a layer of Keras once more.
 
     Args:
         model: A built `keras.Model`.
@@ -86,12 +86,13 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
 
     Warns:
         UserWarning: If more than half of the weights that are worth few bits stay as they are, because Keras
-            cannot quantize their layers, or if a layer would not come back from a `.keras` file.
+            cannot quantize their layers, or if a layer would not come back from a `.keras` file; after
+            "gptq" and "awq" none does in Keras 3.15.
     """
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: {mode!r}")
-    known, every = tables(model), layers(model)
-    leaves = [layer for layer in every if _quantizable(layer) and len(layers(layer)) == 1]
+    known, every = tables(model), [layer for *_, layer in layers.walk(model)]
+    leaves = [layer for layer in every if _quantizable(layer) and not layers.children(layer)]
     paths = [[layer.path or layer.name, *(each.path for each in layer.variables)] for layer in leaves]
     wanted = [layer for layer, out in zip(leaves, spared(paths, spare), strict=True) if not out]
     if not wanted:
@@ -121,7 +122,15 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
         _warn_of_the_rest(
             mode, {path: each for path, each in known.items() if not _matches(path, spare)}, owners
         )
-    _keep_policies(every)
+    if all(_comes_back(layer) for layer in {type(each): each for each in wanted}.values()):
+        _keep_policies(every)
+    else:
+        warnings.warn(
+            f"Keras {keras.__version__} cannot load this model again, neither from a `.keras` file nor its "
+            f"weights: it saves other variables of a layer in {mode} than it expects. Keep the model as it "
+            "was before, and quantize that anew.",
+            stacklevel=2,
+        )
     return model
 
 
@@ -144,13 +153,12 @@ def _warn_of_the_rest(mode, asked, owners):
 def _keep_policies(every):
     """Tells layers that have quantized layers inside, so that their `get_config` says so.
 
-    Keras writes how a layer is quantized into that layer's own config. One that another layer makes, such as
-    the projections of `MultiHeadAttention`, has none in the file, and was rebuilt in float32, so that loading
-    the integers failed. A map of policies is what Keras offers for such layers.
+    The course's own say it by themselves (`layers.policies`). Others of Keras' kind, which hand on the map
+    that they are given, such as `MultiHeadAttention`, get it here.
     """
     for layer in every:
-        inner = [each for each in layers(layer)[1:] if each.quantization_mode]
-        if not inner or _is_functional(layer):
+        inner = [each for *_, each in layers.walk(layer) if each is not layer and each.quantization_mode]
+        if not inner or _is_functional(layer) or _comes_back(layer):
             continue
         if not isinstance(layer, keras.Model):
             policy = layer.dtype_policy
@@ -175,7 +183,7 @@ def _is_functional(layer):
 
 
 def _comes_back(layer):
-    """Whether a layer that is made from its config, at the same place, has the same variables."""
+    """Whether a layer that is made from its config, at the same place, has and takes the same variables."""
     try:
         with contextlib.ExitStack() as scopes:
             for name in layer.path.split("/")[:-1]:
@@ -186,6 +194,9 @@ def _comes_back(layer):
             sorted((each.name, tuple(each.shape), str(each.dtype)) for each in one.variables)
             for one in (twin, layer)
         )
+        store = {}
+        layer.save_own_variables(store)
+        twin.load_own_variables(store)
         return made == here
     except Exception:  # Whatever the layer's own code raises, then it does not.
         return False

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from course_lib import attention
+from course_lib import attention, layers
 from course_lib.transformer.norms import norm_layer
 
 SPREAD = 0.02  # Standard deviation of BERT's first weights, which are drawn from a normal cut at twice that.
@@ -94,7 +94,7 @@ class EncoderBlock(keras.layers.Layer):
             dropout=self.dropout,
             kernel_initializer=initializer(self.spread),
             name="attention",
-            **policy,
+            dtype=layers.policy_of(self, "attention"),
         )
         self.attention.build(input_shape, input_shape)
         self.intermediate_dense = self.feed_forward_dense(self.intermediate_dim, "intermediate_dense")
@@ -110,7 +110,7 @@ class EncoderBlock(keras.layers.Layer):
 
     def feed_forward_dense(self, units, name):
         """One of the two dense layers; lesson 06 puts another kind in its place."""
-        return _dense(units, self.spread, name, dtype=self.dtype_policy)
+        return _dense(units, self.spread, name, dtype=layers.policy_of(self, name))
 
     def call(self, x, mask=None, training=None):
         """Applies the layer.
@@ -157,7 +157,8 @@ class EncoderBlock(keras.layers.Layer):
         """Returns the arguments that make the same layer again."""
         names = ("num_heads", "intermediate_dim", "key_dim", "dropout", "norm_first")
         names += ("approximate_gelu", "use_causal_mask", "spread")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        config = {name: getattr(self, name) for name in names}
+        return {**super().get_config(), **config, **layers.policies(self)}
 
 
 def _dense(units, spread, name, **kwargs):
