@@ -474,6 +474,29 @@ def serve(
     serving.serve(_bundle(bundle), host, port, settings)
 
 
+@app.command()
+def page(
+    folder: Annotated[pathlib.Path, typer.Argument(help="The folder to write.", file_okay=False)],
+    bundle: Bundle = None,
+    packages: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="A folder with the JavaScript packages, packed or unpacked; default: the cache, else npm.",
+            file_okay=False,
+        ),
+    ] = None,
+):
+    """Make a page that classifies in the reader's own browser, for any static host."""
+    from course_lib.serving import static
+
+    path = static.write(_bundle(bundle), folder, packages)
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6
+    typer.echo(
+        f"It is here: {path} ({size:.0f} MB, of which a browser loads about {static.loaded(path):.0f})."
+    )
+    typer.echo(f"Look at it: python -m http.server --bind 127.0.0.1 --directory {path}")
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.

@@ -10,6 +10,7 @@ import tempfile
 import numpy as np
 
 from course_lib import fetch, imdb, runtime
+from course_lib.deployment import folders
 from course_lib.deployment.calibration import expected_calibration_error, fit_temperature
 from course_lib.deployment.card import (
     FILES,
@@ -104,7 +105,8 @@ def export(
         entries |= _timed(part, test)
         write_card(part, entries)
         part.chmod(0o755)
-        _move(part, target, replace)
+        check_target(target, replace)  # Again: making the bundle took minutes.
+        folders.move(part, target, "bundle", _own)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return pathlib.Path(folder)
@@ -223,55 +225,16 @@ def check_target(folder, replace):
     Raises:
         ValueError: What is in the way, and what to do.
     """
-    folder = pathlib.Path(folder).resolve()
-    above = next(parent for parent in folder.parents if parent.exists())
-    try:
-        tempfile.TemporaryDirectory(prefix=".course.", dir=above).cleanup()
-    except OSError as error:
-        raise ValueError(f"Cannot write into {above}: {error.strerror}. Choose another folder.") from None
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is there already and is no bundle. Choose another name.")
-    if os.path.ismount(folder) or pathlib.Path.cwd().is_relative_to(folder):
+    if folders.check(folder, "bundle", _own) and not replace:
         raise ValueError(
-            f"{folder} cannot be replaced as a whole: it is mounted, or you are in it. Name a folder inside."
+            f"{pathlib.Path(folder).resolve()} is there already. Choose another name, or replace it "
+            "(--replace)."
         )
-    found = sorted(path.name for path in folder.iterdir())
-    if not found:
-        return
-    others = [name for name in found if name not in FILES or (folder / name).is_dir()]
-    try:
-        parse(folder)
-    except (OSError, ValueError):
-        raise ValueError(f"{folder} is there already and is no bundle. Choose another name.") from None
-    if others:
-        raise ValueError(
-            f"{folder} is there already, with more than a bundle in it: {', '.join(others[:3])}. "
-            "Choose another name."
-        )
-    if not replace:
-        raise ValueError(f"{folder} is there already. Choose another name, or replace it (--replace).")
 
 
-def _move(part, folder, replace):
-    check_target(folder, replace)  # Again: making the bundle took minutes.
-    if not folder.exists() or not any(folder.iterdir()):
-        part.rename(folder)  # Fails if something was put there just now.
-        return
-    old = part.with_name(f"{part.name}.old")
-    folder.rename(old)
-    try:
-        part.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    try:
-        for name in FILES:
-            (old / name).unlink(missing_ok=True)
-        old.rmdir()
-    except OSError:  # Something else was put there just now, or it may not be deleted.
-        print(f"What was in {folder} before is in {old}.", file=sys.stderr)
+def _own(folder):
+    parse(folder)
+    return FILES
 
 
 def _write_tokenizer(path):

@@ -21,24 +21,41 @@ def load(card, settings):
     Returns:
         `(page, policy)`: HTML, and the value of its header Content-Security-Policy.
     """
-    page = importlib.resources.files("course_lib.serving").joinpath("page.html").read_text(encoding="utf-8")
+    page = _page()
 
     def hashed(tag):
-        inside = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
-        return base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        return base64.b64encode(hashlib.sha256(_inside(page, tag).encode()).digest()).decode()
 
     policy = (
         f"default-src 'none'; script-src 'sha256-{hashed('script')}'; style-src 'sha256-{hashed('style')}'; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     known = {
-        "about": " ".join(filter(None, (_accuracy(card), card.get("limits", "")))),
+        "about": about(card),
         "characters": settings.characters,
         "explain_characters": settings.explain_characters,
     }
     for name, value in known.items():
         page = page.replace(f"{{{{{name}}}}}", html.escape(str(value)))
     return page, policy
+
+
+def style():
+    """The style of the page, as CSS; the page in the browser has it, too."""
+    return _inside(_page(), "style")
+
+
+def about(card):
+    """What a model card says to who reads a verdict: how often it is right, and where not to trust it."""
+    return " ".join(filter(None, (_accuracy(card), card.get("limits", ""))))
+
+
+def _page():
+    return importlib.resources.files("course_lib.serving").joinpath("page.html").read_text(encoding="utf-8")
+
+
+def _inside(page, tag):
+    return re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
 
 
 def _accuracy(card):
