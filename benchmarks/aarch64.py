@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--sentences", type=int, default=24, help="short texts")
     parser.add_argument("--reviews", type=int, default=6, help="test reviews")
     parser.add_argument("--packages", type=pathlib.Path, help="a folder with what was installed before")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).with_suffix(".json"))
+    parser.add_argument("--output", type=pathlib.Path, default=deployment.RECORDS / "aarch64.json")
     options = parser.parse_args()
     bundle = deployment.reviewer_bundle()
     texts = [each.text for each in imdb.rated("films")[: options.sentences]]

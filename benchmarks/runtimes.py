@@ -6,8 +6,8 @@
 Which of the first test reviews each of them gets wrong, its file's size, and the time of single texts:
 reviews and single sentences, so of all lengths, each text run by all of them in turn, so that a busy machine
 slows all alike. Both runtimes have two threads. LiteRT pads a text to 64, 128 or 256 tokens, ONNX Runtime
-runs it at its own length. A result that is in benchmarks/runtimes.json is not made again, nor a
-file in --folder.
+runs it at its own length. A result that is in the package is not made again, nor a file in
+--folder.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 
 from course_lib import deployment, imdb, runtime
 
-RESULT = pathlib.Path(__file__).with_name("runtimes.json")
+RESULT = deployment.RECORDS / "runtimes.json"
 CUTS = (128, 64)
 EXPORT = """
 import sys

@@ -34,6 +34,7 @@ from course_lib.deployment.drift import (
 )
 from course_lib.deployment.latency import histogram_quantile, latency
 from course_lib.deployment.onnx_file import OnnxClassifier, export_onnx
+from course_lib.deployment.records import RECORDS, record
 
 __all__ = [
     "BATCH_SIZE",
@@ -44,6 +45,7 @@ __all__ = [
     "MEASURED",
     "MODEL",
     "MODES",
+    "RECORDS",
     "TOKENIZER",
     "WATCHED",
     "Classifier",
@@ -64,6 +66,7 @@ __all__ = [
     "micro_batches",
     "population_stability_index",
     "read_card",
+    "record",
     "reviewer_bundle",
     "softmax",
     "wordless",

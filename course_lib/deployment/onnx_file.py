@@ -14,7 +14,7 @@ def export_onnx(model, path):
     """Writes a classifier as an ONNX file with free sizes, for texts and tokens.
 
     `model.export(path, format="onnx")` does that for any Keras model. For this one, of 91 MB, its converter
-    takes 6.5 GB of memory (benchmarks/runtimes.json); writing the graph takes hardly more than the weights.
+    takes 6.5 GB of memory (`record("runtimes")`); writing the graph takes hardly more than the weights.
 
     Args:
         model: A `weights.classifier` on a KerasHub BERT, in float32.
