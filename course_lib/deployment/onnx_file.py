@@ -17,7 +17,8 @@ def export_onnx(model, path):
     takes 6.5 GB of memory (`record("runtimes")`); writing the graph takes hardly more than the weights.
 
     Args:
-        model: A `weights.classifier` on a KerasHub BERT, in float32.
+        model: A `weights.classifier` in float32, on a KerasHub BERT or on a `transformer.encoder` with norms
+            behind the residuals, which may have lost heads and neurons.
         path: The file; it is replaced only when the new one is complete.
 
     Raises:
@@ -27,20 +28,22 @@ def export_onnx(model, path):
 
     from course_lib import pruning, transformer
 
-    ours = pruning.from_keras_hub(model)
-    if ours.name != "classifier":
-        raise ValueError("A classifier is needed, as `weights.load_reviewer` gives one; this is an encoder.")
+    ours = model if transformer.blocks(model) else pruning.from_keras_hub(model)
+    blocks = transformer.blocks(ours)
     graph = _Graph({each.path: np.asarray(each.value) for each in ours.weights})
-    logits = _classifier(graph, [block.num_heads for block in transformer.blocks(ours)])
-    file = onnx.helper.make_model(
-        graph.finished(logits), opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=9
-    )
-    onnx.checker.check_model(file)
+    try:
+        logits = _classifier(graph, blocks)
+        file = onnx.helper.make_model(
+            graph.finished(logits), opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=9
+        )
+        onnx.checker.check_model(file)
+    except (KeyError, onnx.checker.ValidationError) as error:  # An array that other networks lack.
+        raise ValueError(f"This is no classifier on a BERT with plain dense layers: {error}") from None
     with runtime.atomic_write(pathlib.Path(path)) as part:
         part.write_bytes(file.SerializeToString())
 
 
-def _classifier(graph, heads):
+def _classifier(graph, blocks):
     """Lesson 03's encoder and lesson 05's head, operation by operation; returns the name of the logits."""
     node = graph.node
     length = node("Gather", node("Shape", "token_ids"), graph.array("one", np.int64(1)))
@@ -55,8 +58,8 @@ def _classifier(graph, heads):
     # A padded token's score is lowered by more than any other can make up for.
     hidden = node("Mul", node("Sub", mask, graph.array("ones", np.float32(1))), graph.array("much", _MUCH))
     hidden = node("Unsqueeze", hidden, graph.array("heads_queries", np.array([1, 2])))
-    for i, count in enumerate(heads):
-        x = _block(graph, x, hidden, f"transformer_layer_{i}", count)
+    for block in blocks:
+        x = _block(graph, x, hidden, block)
     weight = node("Unsqueeze", mask, graph.array("last", np.array([2])))
     axes = graph.array("tokens", np.array([1]))
     total = node("ReduceSum", node("Mul", x, weight), axes, keepdims=0)
@@ -64,8 +67,10 @@ def _classifier(graph, heads):
     return graph.dense(node("Div", total, count), "logits")
 
 
-def _block(graph, x, hidden, name, heads):
-    node = graph.node
+def _block(graph, x, hidden, block):
+    node, name, heads = graph.node, block.name, block.num_heads
+    if block.norm_first:
+        raise KeyError("the norms come first")
     depth = graph.arrays[f"{name}/attention/query/kernel"].shape[1] // heads
     apart = graph.array("apart", np.array([0, 0, heads, depth]))
     together = graph.array("together", np.array([0, 0, heads * depth]))
@@ -80,7 +85,11 @@ def _block(graph, x, hidden, name, heads):
     values = node("Transpose", node("MatMul", weights, split("value", [0, 2, 1, 3])), perm=[0, 2, 1, 3])
     attended = graph.dense(node("Reshape", values, together), f"{name}/attention/attention_output")
     x = graph.norm(node("Add", x, attended), f"{name}/attention_norm")
-    inner = node("Gelu", graph.dense(x, f"{name}/intermediate_dense"), approximate="tanh")
+    inner = node(
+        "Gelu",
+        graph.dense(x, f"{name}/intermediate_dense"),
+        approximate="tanh" if block.approximate_gelu else "none",
+    )
     outer = graph.dense(inner, f"{name}/output_dense")
     return graph.norm(node("Add", x, outer), f"{name}/output_norm")
 
