@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import types
 
+import chromium
 import matplotlib as mpl
 import pytest
 
@@ -54,33 +55,25 @@ def shared():
     shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def _steered(profile):
+    with contextlib.ExitStack() as stack:
+        try:
+            driver = stack.enter_context(chromium.chromium(profile))
+        except chromium.NoChromiumError as error:
+            pytest.skip(str(error))
+        yield driver
+
+
 @pytest.fixture
 def driver(tmp_path):
     """A Chromium to steer; skips where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser, steering = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
-    if not (browser and steering):
-        pytest.skip(
-            "no Chromium with ChromeDriver on this machine (Debian: apt install chromium chromium-driver)"
-        )
-    from selenium import webdriver
+    with _steered(tmp_path / "profile") as driver:
+        yield driver
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1400,1600",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(flag)
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(steering))
-    yield chromium
-    chromium.quit()
+
+@pytest.fixture(scope="module")
+def shared_driver(tmp_path_factory):
+    """One for all tests of a module, because it takes seconds to start."""
+    with _steered(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver

@@ -35,6 +35,7 @@ def test_both_hold_the_package_whole_and_nothing_else(built):
     package = {name for name in archive if name.startswith("course_lib/")}
     assert package == {name for name in wheel if name.startswith("course_lib/")}
     assert {"course_lib/cli.py", "course_lib/serving/page.html", "course_lib/serving/page.png"} <= package
+    assert {f"course_lib/serving/static/{name}" for name in ("index.html", "style.css", "app.js")} <= package
     assert "course_lib/imdb/splits.npz" in package
     assert {"course_lib/reviewer/adapter.safetensors", "course_lib/samples/reviews.jsonl"} <= package
     built_from = {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE"}

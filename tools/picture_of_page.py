@@ -10,11 +10,11 @@ import contextlib
 import hashlib
 import io
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
+from chromium import chromium
 from PIL import Image, ImageOps, PngImagePlugin
 
 from course_lib import serving, weights
@@ -43,31 +43,6 @@ def service():
             yield address[1]
         finally:
             process.terminate()
-
-
-@contextlib.contextmanager
-def chromium():
-    """Starts a Chromium without a window."""
-    from selenium import webdriver
-
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser, steering = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
-    if not (browser and steering):
-        raise RuntimeError(
-            "This needs Chromium with ChromeDriver (Debian: apt install chromium chromium-driver)."
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    with tempfile.TemporaryDirectory() as profile:
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(flag)
-        options.add_argument("--no-proxy-server")
-        options.add_argument(f"--user-data-dir={profile}")
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(steering))
-        try:
-            yield driver
-        finally:
-            driver.quit()
 
 
 def photograph(driver, address, text=TEXT):
@@ -105,7 +80,7 @@ def photograph(driver, address, text=TEXT):
 
 
 def main():
-    with service() as address, chromium() as driver:
+    with service() as address, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
         picture, verdict = photograph(driver, address)
     about = PngImagePlugin.PngInfo()
     about.add_text("Subject", subject())

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import hashlib
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -39,7 +38,7 @@ class Package:
     @property
     def archive(self):
         """What npm calls the archive."""
-        return f"{re.sub('/', '-', self.name.removeprefix('@'))}-{self.version}.tgz"
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 
 PACKAGES = (
@@ -148,7 +147,11 @@ def _flat(name):
 def _wrong(package, files):
     """The first file that is not what it should be, or None."""
     return next(
-        (name for name, right in package.files.items() if hashlib.sha256(files[name]).hexdigest() != right),
+        (
+            name
+            for name, right in package.files.items()
+            if name not in files or hashlib.sha256(files[name]).hexdigest() != right
+        ),
         None,
     )
 
@@ -192,9 +195,12 @@ def _unpacked(package, archive):
             )
         wanted = {f"package/{name}": name for name in package.files}
         members = fetch.read_tar(archive, wanted.__contains__, FILE_BYTES)
-        return {wanted[name]: content for name, content in members}
+        files = {wanted[name]: content for name, content in members}
     except OSError as error:
         raise PackageError(f"Cannot read {archive}: {error.strerror or error}.") from None
+    if wrong := _wrong(package, files):
+        raise PackageError(f"{wrong} in {archive} is not that of {package.name} {package.version}.")
+    return files
 
 
 def _command(packages):

@@ -62,8 +62,10 @@ def write(bundle, folder, packages=None):
     files |= _libraries(npm.load(packages)) | _assets(card)
     listed = _listed(files)
     version = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
-    names = json.dumps([*listed, RECORD])
-    files["service-worker.js"] = _filled("service-worker.js", version=version, files=names)
+    digests = {name: each["sha256"] for name, each in listed.items()} | {RECORD: None}
+    files["service-worker.js"] = _filled(
+        "service-worker.js", version=version, files=json.dumps(digests, indent=1)
+    )
     record = {"format": FORMAT, "version": version, "files": _listed(files)}
     files[RECORD] = json.dumps(record, indent=1).encode()
     target = pathlib.Path(folder).resolve()
@@ -122,6 +124,12 @@ def _libraries(packages):
             if place.endswith(".js"):  # The map is not there.
                 content = content.partition(_SOURCE_MAP)[0]
             files[place] = content
+    lines = [f"{each.name} {each.version}, Apache-2.0: LICENSE.txt" for each in npm.PACKAGES]
+    lines += [
+        "",
+        "Changed in them: litert/core.js imports wasm-utils.js by its place; no source maps are named.",
+    ]
+    files["NOTICE.txt"] = "\n".join(["In this page:", *lines, ""]).encode()
     return files
 
 
@@ -134,7 +142,8 @@ def _own(folder):
             raise ValueError(f"format {record['format']}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder / RECORD} is no record of a page: {error}") from None
-    return [RECORD, *(name for name, digest in known.items() if _is(folder / name, digest))]
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return [RECORD, *(name for name in known if name in found and _is(found[name], known[name]))]
 
 
 def _is(path, digest):

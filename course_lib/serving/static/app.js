@@ -64,6 +64,7 @@ function showMost(spans) {
 
 async function explain(asked) {
   let spans, counted = 0;
+  announce("verdict", "note");
   const all = await classifier.explain(asked, found => {
     if (found.words) {
       spans = showWords(found);
@@ -76,16 +77,16 @@ async function explain(asked) {
   });
   if (!all || asked !== text()) return;
   showMost(spans);
-  announce();
+  announce("most");
 }
 
 // The verdict
 
 function showVerdict(prediction) {
-  const {label, probability, probabilities, truncated, tokens, milliseconds} = prediction;
+  const {label, probability, probabilities, ids, tokens, truncated, milliseconds} = prediction;
   element("verdict").textContent = `${label}, ${percent(probability)} sure`;
   element("note").textContent = truncated
-    ? `The review is long: of its ${number.format(tokens)} tokens the model read ${number.format(prediction.ids.length)}.` : "";
+    ? `The review is long: of its ${number.format(tokens)} tokens the model read ${number.format(ids.length)}.` : "";
   const bars = element("bars");
   if (bars.children.length !== card.labels.length) {
     bars.replaceChildren(...card.labels.map(name => {
@@ -103,6 +104,7 @@ function showVerdict(prediction) {
   }
   probabilities.forEach((share, place) => {
     const row = bars.children[place];
+    row.className = card.labels[place] === label ? "best" : "";
     row.querySelector(".fill").style.setProperty("--share", share.toFixed(4));
     row.querySelector(".share").textContent = percent(share);
   });
@@ -156,10 +158,9 @@ function later(asked) {
   }, PAUSE);
 }
 
-// Told to a screen reader after a pause, not with every key.
-function announce() {
-  element("announcement").textContent = [element("verdict"), element("note"), element("most")]
-    .map(each => each.textContent).filter(Boolean).join(". ");
+// Tells a screen reader: after a pause, not with every key.
+function announce(...ids) {
+  element("announcement").textContent = ids.map(id => element(id).textContent).filter(Boolean).join(". ");
 }
 
 // The start
@@ -180,10 +181,11 @@ async function keep() {
 }
 
 // Whether all that the page has loaded is kept, which takes a moment longer than loading it.
-async function kept(names) {
+async function kept(loaded, builds) {
+  const here = async name => Boolean(await caches.match(new URL(name, base)));
   for (let second = 0; navigator.serviceWorker?.controller && second < 30; second++) {
-    const found = await Promise.all(names.map(name => caches.match(new URL(name, base))));
-    if (found.every(Boolean)) return true;
+    const found = await Promise.all(loaded.map(here)), built = await Promise.all(builds.map(here));
+    if (found.every(Boolean) && built.some(Boolean)) return true;  // Of LiteRT a browser takes one build.
     await new Promise(resolve => setTimeout(resolve, 1000));
   }
   return false;
@@ -206,19 +208,20 @@ async function start() {
         ? `Loading the model: ${(share * megabytes).toFixed(0)} of ${megabytes} MB ...` : "Starting the model ...";
     });
     progress.hidden = true;
-    element("announcement").textContent = state.textContent = "Ready.";
+    state.textContent = "Ready.";
+    announce("state");
     element("facts").textContent = facts();
     classifier = connected;
     classify();
-    if (await kept(names)) state.textContent = "Ready. From now on it works without a network, too.";
+    if (await kept(names, Object.keys(files).filter(name => name.endsWith(".wasm")))) state.textContent = "Ready. From now on it works without a network, too.";
   } catch (error) {
     progress.hidden = true;
     state.textContent = `The model could not be loaded: ${error.message}. Reload the page to try again.`;
-    element("announcement").textContent = state.textContent;
+    announce("state");
   }
 }
 
-element("text").addEventListener("input", classify);
+for (const kind of ["input", "change"]) element("text").addEventListener(kind, classify);
 element("form").addEventListener("submit", event => event.preventDefault());
 element("examples").addEventListener("click", ({target}) => {
   if (!target.dataset.text) return;

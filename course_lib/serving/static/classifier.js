@@ -7,6 +7,8 @@ import {ENTITIES} from "./entities.js";
 const COMMENT = /<!--.*?-->/gs;
 const TAG = /<\/?[a-zA-Z][^<>]*>/g;
 const REFERENCE = /&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)/gu;
+// The tokenizer takes half of such a character for the whole, and then does not know it for a word of its own.
+const IDEOGRAPH = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 // What Python takes for white space; \s has U+FEFF, too, and lacks five controls.
 const SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 const WINDOWS_1252 = new TextDecoder("windows-1252");
@@ -54,7 +56,10 @@ export function softmax(logits) {
 export class Classifier {
   // `files` gives the content of card.json and tokenizer.json, parsed, and of model.tflite, as bytes.
   static async load(base, {card, tokenizer, model}) {
-    self.Module = {locateFile: name => new URL(`litert/wasm/${name}`, base).href};  // For LiteRT's loader.
+    self.Module = {  // For LiteRT's loader.
+      locateFile: name => new URL(`litert/wasm/${name}`, base).href,
+      printErr: line => /^(INFO|WARNING):/.test(line) || console.error(line),
+    };
     await loadLiteRt(new URL("litert/wasm/", base).href);
     return new Classifier(card, tokenizer, await loadAndCompile(model, {accelerator: "wasm"}));
   }
@@ -73,6 +78,8 @@ export class Classifier {
 
   // Token ids of a text, without special ones and whole.
   tokens(text) {
+    // A capital sigma that ends a word would become another letter than in Python.
+    text = text.replaceAll("\u03a3", "\u03c3").replace(IDEOGRAPH, " $& ");
     return this.tokenizer.encode(text, {add_special_tokens: false}).ids;
   }
 

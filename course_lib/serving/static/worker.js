@@ -22,6 +22,7 @@ async function load({base, files}) {
       size += value.length;
       say(0, {progress: (received += value.length) / total});
     }
+    if (size < bytes) throw new Error(`${name} is shorter than it should be`);
     if (self.crypto?.subtle) {  // Not on a page without TLS, unless it is this machine's.
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
       const hex = [...digest].map(byte => byte.toString(16).padStart(2, "0")).join("");
