@@ -181,7 +181,7 @@ def watched_service(canvas):
     canvas.arrow(alert.top, person.bottom, "message", side="left")
 
 
-@drawing(height=56)
+@drawing(height=51)
 def drift(canvas):
     """Numbers of the last requests are counted in bins that each hold a fifth of the reference."""
     canvas.title("Has the input changed? Compare counts, keep no text")
@@ -189,7 +189,7 @@ def drift(canvas):
     x, last = 2, None
     for i, (step, width) in enumerate(zip(steps, (11, 23, 19, 23), strict=True)):
         shape = canvas.box(
-            x, 39, width, 7, step, fill="white" if i == 0 else "grey", size=SMALL, square=i == 0
+            x, 37, width, 7, step, fill="white" if i == 0 else "grey", size=SMALL, square=i == 0
         )
         if last:
             canvas.arrow(last, shape)
@@ -198,7 +198,7 @@ def drift(canvas):
         (10, "another day, the same kind of text", (22, 18, 21, 19, 20), "index near 0"),
         (60, "texts of another kind", (6, 10, 16, 28, 40), "index above 0.25"),
     ):
-        canvas.text(x - 4, 33, name, bold=True, size=SMALL, ha="left")
+        canvas.text(x - 4, 31.5, name, bold=True, size=SMALL, ha="left")
         for i, share in enumerate(now):
             canvas.box(x + 6.4 * i, 7, 2.6, 20 * 0.5, fill="grey", square=True)
             canvas.box(x + 6.4 * i + 2.6, 7, 2.6, share * 0.5, fill="green" if x < 50 else "red", square=True)
@@ -206,7 +206,7 @@ def drift(canvas):
         canvas.text(x + 15.4, 4.6, "bins, a fifth of the reference in each", size=SMALL, colour=FAINT)
         canvas.text(x - 2.4, 13, "share", size=SMALL, colour=FAINT, rotation=90)
         colour = LINES["green" if x < 50 else "red"]
-        canvas.text(x - 4, 29.3, verdict, size=SMALL, ha="left", colour=colour)
+        canvas.text(x - 4, 28.4, verdict, size=SMALL, ha="left", colour=colour)
     for x, fill, name in (
         (10, "grey", "reference"),
         (24, "green", "now"),
