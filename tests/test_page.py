@@ -7,6 +7,7 @@ import http.server
 import json
 import random
 import re
+import shutil
 import threading
 import time
 import unicodedata
@@ -643,3 +644,41 @@ def test_a_damaged_model_is_named(bundle, tmp_path, driver):
         model.write_bytes(content)  # The service worker has not kept the other one.
         driver.refresh()
         ready(driver)
+
+
+def test_a_new_version_comes_whole_and_loads_only_what_is_new(folder, tmp_path, driver):
+    page = tmp_path / "host" / "page"
+    shutil.copytree(folder / "a course" / "try", page)
+    driver.set_script_timeout(60)
+    version = """
+        const done = arguments[0];
+        fetch("page.json").then(answer => answer.json()).then(record => done(record.version));"""
+    with host(tmp_path / "host") as (address, asked):
+        driver.get(f"{address}page/")
+        until(driver, "state", lambda text: "without a network" in text, seconds=60)
+        first = driver.execute_async_script(version)
+        # Another temperature: the model stays.
+        bundle = tmp_path / "bundle"
+        shutil.copytree(page, bundle)
+        card = json.loads((bundle / "card.json").read_text())
+        (bundle / "card.json").write_text(json.dumps({**card, "temperature": 1.0}))
+        static.write(bundle, page)
+        driver.refresh()
+        ready(driver)
+        assert driver.execute_async_script(version) == first  # All of it is the former one, until it is left.
+        waiting = "return navigator.serviceWorker.getRegistration().then(found => Boolean(found.waiting))"
+        deadline = time.monotonic() + 30
+        while not driver.execute_script(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        driver.get("about:blank")
+        time.sleep(0.5)
+        driver.get(f"{address}page/")
+        until(driver, "state", lambda text: "without a network" in text, seconds=60)
+        second = driver.execute_async_script(version)
+        assert second == json.loads((page / "page.json").read_text())["version"] != first
+        assert len(driver.execute_script("return caches.keys()")) == 1
+        assert [path for _, path in asked].count("/page/model.tflite") == 1
+        write(driver, "A warm and funny film")
+        right = deployment.Classifier(page)("A warm and funny film")
+        until(driver, "verdict", lambda text: alike(text, right))
