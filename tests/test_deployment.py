@@ -1020,3 +1020,63 @@ def test_latency_leaves_the_warm_up_out():
     calls = []
     assert deployment.latency(calls.append, [1, 2, 3, 4], warmup=2).shape == (4,)
     assert calls == [1, 2, 1, 2, 3, 4]
+
+
+class TestOnnx:
+    def test_it_says_what_the_keras_model_says(self, model, bundle, split, tmp_path):
+        deployment.export_onnx(model, tmp_path / "model.onnx")
+        there = deployment.OnnxClassifier(tmp_path / "model.onnx", bundle / deployment.TOKENIZER, length=32)
+        texts = [*split.texts, "", "a fine [SEP] film", "one <b>bold</b> film &amp; more"]
+        expected = deployment.Classifier(bundle).logits(texts)
+        np.testing.assert_allclose(there.logits(texts), expected, atol=1e-4)
+
+    def test_padding_does_not_count(self, model, tmp_path):
+        import onnxruntime
+
+        deployment.export_onnx(model, tmp_path / "model.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+        rows = [[101, 2023, 102], [101, 2986, 2143, 2045, 102]]
+        ids, mask = imdb.pad(rows, 9)
+        inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": mask.astype("int32")}
+        (together,) = session.run(None, inputs)
+        for row, found in zip(rows, together, strict=True):
+            ids = np.array([row], "int32")
+            one = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 1 + 0 * ids}
+            np.testing.assert_allclose(session.run(None, one)[0][0], found, atol=1e-4)
+
+    def test_heads_and_neurons_may_be_gone(self, model, tmp_path):
+        import onnxruntime
+
+        smaller = pruning.keep(model, heads={"transformer_layer_0": [1]})
+        deployment.export_onnx(smaller, tmp_path / "model.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+        ids = np.array([[101, 2023, 2143, 102]], "int32")
+        inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 1 + 0 * ids}
+        expected = keras.ops.convert_to_numpy(smaller(inputs, training=False))
+        np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-5)
+
+    def test_other_networks_are_refused(self, tmp_path):
+        other = fine_tuning.classifier(
+            transformer.encoder(len(weights.vocabulary()), 1, 2, 16, 32, norm_first=True)
+        )
+        with pytest.raises(ValueError, match="no classifier on a BERT"):
+            deployment.export_onnx(other, tmp_path / "model.onnx")
+        with pytest.raises(ValueError, match="no classifier on a BERT"):
+            deployment.export_onnx(transformer.encoder(100, 1, 2, 16, 32), tmp_path / "model.onnx")
+        assert not list(tmp_path.iterdir())
+
+
+class TestRecords:
+    def test_what_was_recorded_is_there(self):
+        found = deployment.record("runtimes")
+        assert set(found["megabytes"]) < set(found["wrong"]) == set(found["milliseconds"])
+        texts = {len(times) for times in found["milliseconds"].values()}
+        assert texts == {2 * found["timed"]}
+        for wrong in found["wrong"].values():
+            assert wrong == sorted(set(wrong))
+            assert max(wrong) < found["reviews"]
+        emulated = deployment.record("aarch64")
+        assert {each["machine"] for each in emulated["cores"].values()} == {"aarch64"}
+
+    def test_what_was_not_recorded_is_none(self):
+        assert deployment.record("nothing") is None

@@ -4,7 +4,7 @@ A bundle is a folder with a LiteRT model, a tokenizer and a model card. Running 
 and ai-edge-litert: everything else is imported inside the functions that use it.
 
 A module per idea: `card` (what a bundle says of itself), `classifier` (runs one), `bundle` (makes one),
-`latency`, `calibration`, `drift`, `cost`.
+`onnx_file`, `latency`, `calibration`, `drift`, `cost`.
 
 Sources: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
 arXiv:1706.04599; Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, arXiv:1810.03993.
@@ -33,6 +33,8 @@ from course_lib.deployment.drift import (
     population_stability_index,
 )
 from course_lib.deployment.latency import histogram_quantile, latency
+from course_lib.deployment.onnx_file import OnnxClassifier, export_onnx
+from course_lib.deployment.records import RECORDS, record
 
 __all__ = [
     "BATCH_SIZE",
@@ -43,17 +45,20 @@ __all__ = [
     "MEASURED",
     "MODEL",
     "MODES",
+    "RECORDS",
     "TOKENIZER",
     "WATCHED",
     "Classifier",
     "Drift",
     "DriftMonitor",
+    "OnnxClassifier",
     "Prediction",
     "check_target",
     "cost_per_thousand",
     "expected_calibration_error",
     "export",
     "export_file",
+    "export_onnx",
     "features",
     "fit_temperature",
     "histogram_quantile",
@@ -61,6 +66,7 @@ __all__ = [
     "micro_batches",
     "population_stability_index",
     "read_card",
+    "record",
     "reviewer_bundle",
     "softmax",
     "wordless",
