@@ -2,9 +2,9 @@
 
     python benchmarks/quantized.py
 
-Rounds the reviewer's tables in several ways, writes its LiteRT files, and judges each on the same reviews, cut to
-64 tokens. Which reviews each got right is kept, so that the lesson can test any two on the same reviews. A run
-that was cut off, or that --minutes ended, goes on where it stopped. Writes
+Rounds the reviewer's tables in several ways, writes its LiteRT files, and judges each on the same reviews,
+cut to 64 tokens. Which reviews each got right is kept, so that the lesson can test any two on the same
+reviews. A run that was cut off, or that --minutes ended, goes on where it stopped. Writes
 course_lib/quantization/recorded.json, which the lesson reads.
 """
 
@@ -61,7 +61,7 @@ def bits_of(right):
 
 
 def fixed_but_for(source, path, spared, samples):
-    """Writes a float32 file's int8 with fixed ranges in all dense layers but those whose name has `spared`."""
+    """Writes a float32 file in int8, with fixed ranges but in dense layers whose name has `spared`."""
     from litert_quantizer import calibrator, qtyping, quantizer, recipe_manager
     from litert_quantizer.utils import qsv_utils
 

@@ -1,5 +1,7 @@
 """Drawings of lesson 07: what few bits do to numbers, to layers and to training."""
 
+import itertools
+
 import numpy as np
 
 from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
@@ -40,42 +42,38 @@ def quantizer_staircase(canvas):
     canvas.text(54, floor + 12.2 * high, "rounded: off by half\na step at most", size=SMALL, ha="right")
 
 
-@drawing(height=50)
+@drawing(height=53)
 def scale_sharing(canvas):
     """One kernel with one scale for all of it, one per output, and one per group of inputs of an output."""
     canvas.title("Who shares a scale: the whole kernel, a column, or a part of a column")
-    large = np.zeros((8, 6), bool)
-    large[:, 4] = True
     panels = (
-        (8, "per tensor", 1, 1, "1 scale"),
-        (41, "per channel (output)", 1, 6, "6 scales"),
-        (74, "in groups of 4 inputs", 2, 6, "12 scales"),
+        (6, "per tensor", 1, 1),
+        (38, "per channel (output)", 1, 6),
+        (70, "in groups of 4 inputs", 2, 6),
     )
-    tones = ("blue", "orange", "green", "pink")
-    for x, name, down, across, count in panels:
-        fills = np.empty((8, 6), object)
-        for row, column in np.ndindex(8, 6):
-            part = (row * down // 8) * across + column * across // 6
-            fills[row, column] = tones[(part + part // across) % 4] if across > 1 else "grey"
-        values = np.where(large, "5.3", "")
-        grid = canvas.matrix(
-            *(x, 13, 8, 6),
-            cell=(3.7, 3.2),
-            fill=fills,
-            values=values,
-            row_axis="inputs",
-            column_axis="outputs",
-        )
-        canvas.text(grid.center[0], 40.6, name, bold=True)
-        canvas.text(grid.center[0], 7.2, count, size=SMALL)
-        for row in range(down):
-            for column in range(across):
-                block = grid.block(row * 8 // down, column * 6 // across, 8 // down, 6 // across)
-                canvas.highlight(block, pad=-0.15, line="ink")
+    tones = ("blue", "green", "grey", "white")
+    for x, name, down, across in panels:
+        count = down * across
+        for part in range(count):
+            row, column = divmod(part, across)
+            wide = 6 // across
+            left = x + (26.4 - 4.1 * 6) / 2 + column * 4.4 if across > 1 else x + 1
+            high = 8 // down
+            values = np.full((high, wide), "", dtype=object)
+            if column == 4:
+                values[:] = "7.9"
+            elif across == 1:
+                values[:, 4] = "7.9"
+            fill = tones[0] if across == 1 else tones[(column + row) % 2]
+            bottom = 11 + (down - 1 - row) * 14.4
+            canvas.matrix(left, bottom, high, wide, cell=(4, 3.2), fill=fill, values=values)
+        canvas.text(x + 13.2, 44.6, name, bold=True, va="top")
+        canvas.text(x + 13.2, 9.4, f"{count} scale{'s' if count > 1 else ''}", size=SMALL, va="top")
+        canvas.text(x - 1.4, 25, "inputs", size=SMALL, colour=FAINT, rotation=90)
     canvas.text(
         50,
-        2.4,
-        "5.3: the column of large weights. Per tensor it sets the step of all others.",
+        2.6,
+        "7.9: the column of large weights. A scale of its own keeps it from setting the step of the others.",
         size=SMALL,
         colour=LINES["red"],
     )
@@ -83,7 +81,7 @@ def scale_sharing(canvas):
 
 @drawing(height=68)
 def outlier_channel(canvas):
-    """One large channel sets the step for all; dividing it by a factor and multiplying a row by it moves the load."""
+    """One large channel sets the step for all; a factor that moves from it into the kernel is the cure."""
     canvas.title("An outlier channel, and its cure: move the factor into the kernel")
     rows = (
         (38, "X", [["1", "2", "90"], ["2", "1", "80"]], "W", [["3", "1"], ["2", "2"], ["1", "1"]]),
@@ -109,10 +107,10 @@ def outlier_channel(canvas):
         )
         label = "coarse" if not cured else "fine"
         canvas.text(kept.center[0], y + 14, f"first channels: {label}", size=SMALL)
-    canvas.arrow((26.8, 40.2), (26.8, 26.6), line="red")
-    canvas.text(26, 32.8, "÷ 10", size=SMALL, colour=LINES["red"], ha="right")
-    canvas.arrow((43.5, 37.6), (43.5, 27.8), line="green")
-    canvas.text(44.6, 32.8, "× 10", size=SMALL, colour=LINES["green"], ha="left")
+    canvas.arrow((26.8, 40.2), (26.8, 29.6), line="red")
+    canvas.text(25.6, 34.4, "÷ 10", size=SMALL, colour=LINES["red"], ha="right")
+    canvas.arrow((43.5, 37.8), (43.5, 29.6), line="green")
+    canvas.text(44.8, 34.4, "× 10", size=SMALL, colour=LINES["green"], ha="left")
     canvas.text(
         50, 2.6, "X' W' = X W: the product stays, and X' has steps a tenth as wide", size=SMALL, bold=True
     )
@@ -158,7 +156,9 @@ def straight_through(canvas):
     stored = canvas.box(3, 22, 17, 9, "stored weight\n0.30, a float", fill="orange", size=SMALL, square=True)
     stairs = canvas.box(33, 20, 18, 13, fill="grey")
     steps = [(35.5, 22.5), (38.7, 22.5), (38.7, 25.2), (42, 25.2), (42, 27.9), (45.3, 27.9)]
-    canvas.line(*steps, (45.3, 30.6), (48.5, 30.6), line="blue", width=2.2)
+    steps += [(45.3, 30.6), (48.5, 30.6)]
+    for start, end in itertools.pairwise(steps):
+        canvas.arrow(start, end, line="blue", width=2.2, head=False)
     canvas.text(42, 34.2, "round", size=SMALL, bold=True, va="bottom")
     rounded = canvas.box(64, 22, 15, 9, "computed with\n0.25", fill="blue", size=SMALL, square=True)
     loss = canvas.box(88, 22, 10, 9, "loss", fill="white", bold=True)
@@ -168,59 +168,70 @@ def straight_through(canvas):
     y = 11.5
     canvas.line((93, 22), (93, y), (11.5, y), line="red", dashed=True, width=1.8)
     canvas.arrow((11.5, y), (11.5, 22), line="red", dashed=True, width=1.8)
-    canvas.text(42, y + 1.2, "gradient: as if there were no stairs", size=SMALL, colour=LINES["red"], va="bottom")
+    canvas.text(
+        42, y + 1.2, "gradient: as if there were no stairs", size=SMALL, colour=LINES["red"], va="bottom"
+    )
     canvas.text(42, y - 1.4, "(0 for a clipped weight)", size=SMALL, colour=LINES["red"], va="top")
     canvas.text(
-        50, 3.2, "small steps add up in the stored weight until it reaches the next stair", size=SMALL, bold=True
+        50,
+        3.2,
+        "small steps add up in the stored weight until it reaches the next stair",
+        size=SMALL,
+        bold=True,
     )
     canvas.text(
         50, 39.6, "the stairs' own slope is 0: nothing would learn", size=SMALL, colour=FAINT, va="bottom"
     )
 
 
-@drawing(height=54)
+@drawing(height=47)
 def four_bit_path(canvas):
     """From the Keras model over a float32 file and a list of rules to a file whose 4-bit weights run."""
     canvas.title("From Keras to a file whose four bits run")
-    model = canvas.box(2, 32, 15, 11, "Keras model\nfloat32", fill="white", size=SMALL)
-    plain = canvas.box(29, 32, 18, 11, "float32.tflite\n90 MB", fill="grey", size=SMALL, square=True)
-    tool = canvas.box(58, 30, 17, 15, "quantizer", fill="white", bold=True)
-    small = canvas.box(84, 32, 14, 11, "int4.tflite\n18 MB", fill="green", size=SMALL, square=True)
-    canvas.arrow(model, plain)
-    canvas.text(23, 44.6, "export", size=SMALL, va="bottom")
+    model = canvas.box(2, 26, 15, 11, "Keras model\nfloat32", fill="white", size=SMALL)
+    plain = canvas.box(28, 26, 18, 11, "float32.tflite\n90 MB", fill="grey", size=SMALL, square=True)
+    tool = canvas.box(55, 26, 17, 11, "quantizer", fill="white", bold=True)
+    small = canvas.box(82, 26, 16, 11, "int4.tflite\n18 MB", fill="green", size=SMALL, square=True)
+    canvas.arrow(model, plain, "export")
     canvas.arrow(plain, tool)
     canvas.arrow(tool, small)
     rules = canvas.box(
-        *(30, 6, 36, 15.5),
-        "rules\ndense layers: 4 bits, blocks of 32\ntables: 8 bits\nthe rest: float32",
+        *(43, 3, 41 - 12, 15.5),
+        "rules\ndense layers: 4 bits, in blocks\nof 32; tables: 8 bits;\nthe rest: float32",
         fill="orange",
         size=SMALL,
         square=True,
     )
-    canvas.line(rules.right, (66.5, rules.right[1]), width=1.4)
-    canvas.arrow((66.5, rules.right[1]), (66.5, 30))
-    canvas.box(
-        *(73, 6, 25, 15.5),
-        "runs: inputs rounded to\n8 bits, int8 × int4 products,\nthe rest in float32",
+    canvas.arrow((63.5, rules.y + rules.height), (63.5, 26))
+    runs = canvas.box(
+        *(77, 3, 21, 15.5),
+        "runs in LiteRT:\ninputs rounded to\n8 bits, times int4;\nthe rest in float32",
         fill="blue",
         size=SMALL,
     )
-    canvas.arrow((91, 32), (91, 21.5))
-    canvas.text(90, 26.4, "LiteRT", size=SMALL, ha="right")
+    canvas.arrow((90, 26), (90, runs.y + runs.height))
+    canvas.text(
+        2,
+        10.8,
+        "The same rules with 8 bits\ninstead of 4 make the int8 file.",
+        size=SMALL,
+        colour=FAINT,
+        ha="left",
+    )
 
 
-@drawing(height=56)
+@drawing(height=59)
 def qlora(canvas):
     """A frozen 4-bit base computes beside two small factors that alone are trained."""
     canvas.title("QLoRA: the base lies in 4 bits and stays; the adapter learns")
-    x = canvas.box(44, 5, 12, 6, "x", fill="blue", bold=True, square=True)
-    codes = canvas.matrix(6, 17, 6, 6, cell=(3.2, 3.2), fill="grey")
+    canvas.box(44, 5, 12, 6, "x", fill="blue", bold=True, square=True)
+    codes = canvas.matrix(6, 16.9, 6, 6, cell=(3.2, 3.2), fill="grey")
     canvas.text(codes.center[0], 38, "base: 4-bit codes", size=SMALL, bold=True)
     canvas.text(codes.center[0], 15, "frozen, no gradient kept", size=SMALL, colour=FAINT, va="top")
     unpacked = canvas.box(33, 21, 16, 11, "× scales,\nas floats,\nfor this product", fill="white", size=SMALL)
     canvas.arrow(codes.right, unpacked.left)
     a = canvas.matrix(70, 15, 6, 2, cell=(3.2, 2.2), fill="green")
-    b = canvas.matrix(64, 33, 2, 6, cell=(3.2, 2.6), fill="green")
+    b = canvas.matrix(63.6, 33, 2, 6, cell=(3.2, 2.6), fill="green")
     canvas.text(78.6, a.center[1], "A: floats,\ntrained", size=SMALL, ha="left")
     canvas.text(85, b.center[1], "B: floats,\ntrained", size=SMALL, ha="left")
     canvas.arrow(a.top, b.bottom)
@@ -231,9 +242,9 @@ def qlora(canvas):
     canvas.arrow((73.2, 12.6), a.bottom)
     canvas.line(unpacked.top, (41, 46), width=1.4)
     canvas.arrow((41, 46), plus.left)
-    canvas.line(b.top, (73.6, 46), width=1.4)
-    canvas.arrow((73.6, 46), plus.right)
+    canvas.line(b.top, (73.2, 46), width=1.4)
+    canvas.arrow((73.2, 46), plus.right)
     canvas.arrow(plus.top, (50, 52))
     canvas.text(52, 51.6, "output", size=SMALL, ha="left")
-    canvas.arrow((96, 42), (80, 42), line="red", dashed=True)
-    canvas.text(88, 43, "gradient", size=SMALL, colour=LINES["red"], va="bottom")
+    canvas.arrow((97, 46), (76, 40.2), line="red", dashed=True)
+    canvas.text(97, 48, "gradient: to A and B only", size=SMALL, colour=LINES["red"], ha="right", va="bottom")
