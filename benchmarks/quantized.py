@@ -34,7 +34,6 @@ FILES = {
     "int8, ranges per review": {"mode": "dynamic"},
     "int8, fixed ranges": {"mode": "integer"},
     "int4, per channel": {"mode": "int4"},
-    "int4, blocks of 128": {"mode": "int4", "block": 128},
     "int4, blocks of 32": {"mode": "int4", "block": 32},
 }
 # Fixed ranges, but for six layers: those that write the outlier channel, or as many others of the same size.
