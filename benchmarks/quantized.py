@@ -26,7 +26,7 @@ FORM = {"sequence_length": LENGTH, "how": "both"}
 ROUNDED = {
     "channel": (4, 3, 2, 8),
     "groups of 32": (4, 3, 2),
-    "tensor": (8, 6, 4),
+    "tensor": (8, 6),
 }
 FILES = {
     "float32": {"mode": "float32"},
