@@ -5,7 +5,7 @@ point is 0. Integers of b bits are signed: from −2^(b−1) to 2^(b−1) − 1.
 
 A module per idea: `numbers` (codes of arrays), `axes` (where a layer's outputs lie), `calibration` (which
 range a code covers), `training` (with rounded kernels), `keras_models`, `packed` (files), `litert`,
-`graph` (what a LiteRT file is made of).
+`graph` (what a LiteRT file is made of), `recorded` (what a benchmark measured).
 
 Sources: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", CVPR 2018, arXiv:1712.05877; Krishnamoorthi, 2018, arXiv:1806.08342; Bengio, Léonard and
@@ -30,6 +30,7 @@ from course_lib.quantization.numbers import (
     unpack_int4,
 )
 from course_lib.quantization.packed import load, save
+from course_lib.quantization.recorded import Recorded, recorded
 from course_lib.quantization.training import QuantizationAware, fake_quantize, straight_through_gradient
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "LiteRT",
     "Operation",
     "QuantizationAware",
+    "Recorded",
     "calibrate",
     "channel_scales",
     "dequantize",
@@ -54,6 +56,7 @@ __all__ = [
     "quantize",
     "quantize_groups",
     "quantize_model",
+    "recorded",
     "report",
     "round_trip",
     "round_weights",
