@@ -20,9 +20,9 @@ import numpy as np
 
 from course_lib import pruning, runtime
 
-LENGTH, TEST, WATCHED, SHOWN = 64, 500, 100, 50
+LENGTH, TEST = 64, 500
 STEPS, BATCH, SPARSITY = 40, 16, 0.7
-RATES = {"sparse": 1e-4, "small": 3e-4}  # The peak of the learning rate, for whole and for cut networks.
+RATES = {"sparse": 1e-4, "small": 5e-5}  # The peak of the learning rate, for whole and for cut networks.
 CALIBRATION, GRADED = (
     128,
     64,
@@ -47,7 +47,7 @@ class Bench:
         }
         self.x = {name: self.read(part.texts) for name, part in parts.items()}
         self.y = {name: part.labels for name, part in parts.items()}
-        self.importance = self.sensitivity = None
+        self.importance = None
 
     def read(self, texts):
         """The model's inputs for texts, in their order."""
@@ -87,17 +87,6 @@ class Bench:
         return {
             path: numbers(each.variable) ** 2 - numbers(before[path]) ** 2 for path, each in weights.items()
         }
-
-    def guided(self):
-        """The quarter of kernels that are most sensitive lose half, all others more: 70 % together."""
-        moved = {path: row[0] for path, row in self.sensitivity.items()}
-        spared = sorted(moved, key=moved.get)[-len(moved) // 4 :]
-        sizes = {
-            path: int(np.prod(each.shape)) for path, each in pruning.kernels(self.work, "logits").items()
-        }
-        few = sum(sizes[path] for path in spared)
-        rest = (SPARSITY * sum(sizes.values()) - 0.5 * few) / (sum(sizes.values()) - few)
-        return self.masked(rest, sparsity={f"^{path}$": 0.5 for path in spared})
 
     def trained(self, schedule=None, criterion="magnitude"):
         """The whole network, pruned while it is trained, or only trained."""
@@ -247,7 +236,6 @@ def plan(bench):
     yield "student, as cut", bench.student
     yield "student, labels", lambda: bench.recovered(by_teacher=False)
     yield "student, teacher", lambda: bench.recovered(by_teacher=True)
-    yield "guided 70%", bench.guided
     yield "gradual 70%", lambda: bench.trained(cubic)
     yield "at once 70%, trained", lambda: bench.trained(pruning.Constant(SPARSITY))
     yield "feed-forward rank 192", lambda: bench.thin_layers(192)
@@ -260,33 +248,6 @@ def plan(bench):
     for block in range(6):
         yield f"validation without {block}", lambda block=block: bench.without(block)
     yield "random 70%, trained", lambda: bench.trained(pruning.Constant(SPARSITY), "random")
-
-
-def sensitivity(bench):
-    """How far 80 % zeros in one kernel alone move the predictions: mean, its error, mean of the first 50.
-
-    In nats, Kullback-Leibler's divergence from the unpruned probabilities, on validation reviews.
-    """
-    count = min(WATCHED, len(bench.y["validation"]))
-
-    def log_probabilities():
-        logits = bench.logits(bench.work, "validation", count)
-        return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-
-    bench.work.set_weights(bench.saved)
-    before = log_probabilities()
-
-    def score():
-        return np.sum(np.exp(before) * (before - log_probabilities()), axis=1)
-
-    found = pruning.sensitivity(bench.work, score, [0.8], "logits")
-    return {
-        path: [
-            float(f"{value:.4g}")
-            for value in (each.mean(), each.std(ddof=1) / count**0.5, each[:SHOWN].mean())
-        ]
-        for path, (each,) in found.items()
-    }
 
 
 def entry(bench, model, split="test", sized=True):
@@ -320,8 +281,6 @@ def main():
     names = (
         "LENGTH",
         "TEST",
-        "WATCHED",
-        "SHOWN",
         "STEPS",
         "BATCH",
         "SPARSITY",
@@ -352,14 +311,9 @@ def main():
                 found["importance"] = bench.measure_importance()
                 save("importance")
             bench.importance = found["importance"]
-        if name.startswith("guided") and bench.sensitivity is None:
-            if "sensitivity" not in found:
-                found["sensitivity"] = sensitivity(bench)
-                save("sensitivity")
-            bench.sensitivity = found["sensitivity"]
         start = time.monotonic()
         model = function()
-        sized = not re.search("random|global|movement|validation|plain|without 1|[68]0%|guided|at once", name)
+        sized = not re.search("random|global|movement|validation|plain|without 1|[68]0%|at once", name)
         row = entry(bench, model, "validation" if name.startswith("validation") else "test", sized)
         found["rows"][name] = row | {"seconds": round(time.monotonic() - start, 1)}
         save(name)

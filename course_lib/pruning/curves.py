@@ -12,8 +12,7 @@ def curves():
     Returns:
         Dict with "rows", from the name of a model to a dict whose "right" is a boolean array: which of the
         first "reviews" test reviews (validation reviews, where the name says so) it judged right; and with
-        "sensitivity" (from a kernel's path to the mean shift in nats, its standard error, and the mean over
-        the first 50 reviews), "importance" ("heads", and the half of the "neurons" to keep), "settings",
+        "importance" ("heads", and the half of the "neurons" to keep), "settings",
         "device", "date" and "versions".
     """
     found = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
