@@ -18,6 +18,7 @@ Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, arXiv:1608.08710
 import importlib
 
 from course_lib.pruning.criteria import Gradient, Magnitude, Movement, Random, Wanda
+from course_lib.pruning.curves import curves
 from course_lib.pruning.low_rank import (
     FactoredDense,
     FactoredEmbedding,
@@ -74,6 +75,7 @@ __all__ = [
     "compressed_megabytes",
     "count",
     "cubic_sparsity",
+    "curves",
     "drop_blocks",
     "factorise",
     "factorize",
