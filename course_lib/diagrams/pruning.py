@@ -256,19 +256,27 @@ def teacher_student(canvas):
 
 @drawing(height=44)
 def every_second_layer(canvas):
-    """The encoder of the course was itself made by dropping every second layer of a twelve-layer one."""
-    canvas.title("Depth: this encoder is a twelve-layer one without every second layer")
+    """The encoder of the course was itself made by keeping every second layer of a twelve-layer one."""
+    canvas.title("Depth: this encoder is every second layer of a twelve-layer one")
     wide = 6.2
     for i in range(12):
         stays = i % 2 == 1
         x = 14 + 7 * i
-        each = canvas.box(x, 28, wide, 6, str(i + 1), fill="blue" if stays else "white", dashed=not stays)
+        each = canvas.box(x, 28, wide, 6, fill="blue" if stays else "white", dashed=not stays)
         if stays:
-            target = canvas.box(x - 3.5, 14, wide, 6, str(i // 2 + 1), fill="blue")
+            target = canvas.box(x - 3.5, 14, wide, 6, str(i // 2), fill="blue")
             canvas.arrow(each.bottom, target.top, width=1.0)
-    canvas.text(12.5, 31, "MiniLM-L12", size=SMALL, bold=True, ha="right")
-    canvas.text(12.5, 17, "MiniLM-L6", size=SMALL, bold=True, ha="right")
+    canvas.text(
+        54,
+        37,
+        "one of each two, drawn as the second: the model card does not say which",
+        size=SMALL,
+        colour=FAINT,
+    )
+    canvas.text(12.5, 31, "12 layers:\nMiniLM-L12", size=SMALL, bold=True, ha="right")
+    canvas.text(12.5, 17, "6 blocks:\nMiniLM-L6", size=SMALL, bold=True, ha="right")
     canvas.text(12.5, 6, "and again?", size=SMALL, bold=True, ha="right")
     for i in range(6):
         stays = i in (0, 2, 4)
-        canvas.box(17.5 + 14 * i, 3, wide, 6, str(i + 1), fill="blue" if stays else "white", dashed=not stays)
+        name = str(i) if stays else ""
+        canvas.box(17.5 + 14 * i, 3, wide, 6, name, fill="blue" if stays else "white", dashed=not stays)
