@@ -56,14 +56,6 @@ from course_lib.diagrams.pretraining import (
     pretrain_once,
     what_is_seen,
 )
-from course_lib.diagrams.quantization import (
-    four_bit_path,
-    gptq_error_flow,
-    outlier_channel,
-    qlora,
-    quantizer_staircase,
-    scale_sharing,
-    straight_through,
 from course_lib.diagrams.pruning import (
     every_second_layer,
     head_leaves,
@@ -73,6 +65,15 @@ from course_lib.diagrams.pruning import (
     teacher_student,
     two_of_four,
     wanda_score,
+)
+from course_lib.diagrams.quantization import (
+    four_bit_path,
+    gptq_error_flow,
+    outlier_channel,
+    qlora,
+    quantizer_staircase,
+    scale_sharing,
+    straight_through,
 )
 from course_lib.diagrams.transformer import (
     embedding_sum,
@@ -138,10 +139,10 @@ __all__ = [
     "path_to_device",
     "pieces_grow",
     "pretrain_once",
+    "pruning_loop",
     "qlora",
     "quantizer_staircase",
     "queue_tail",
-    "pruning_loop",
     "raters_agree",
     "review_to_batch",
     "rms_norm",
