@@ -8,7 +8,7 @@ def bundle_parts(canvas):
     """A text's way to a verdict, and which file of a bundle decides each step: weights are one of them."""
     canvas.title("Weights are one part of an answer")
     stops = [
-        (1.5, 12.5, "a warm,\nfunny film", "white"),
+        (1.5, 12.5, "A warm,\nfunny film.", "white"),
         (18, 10, "clean", "grey"),
         (33, 13, "tokenize", "grey"),
         (51.5, 11, "cut, pad,\nmask", "grey"),
@@ -21,7 +21,7 @@ def bundle_parts(canvas):
         if i:
             canvas.arrow(boxes[i - 1], boxes[i])
     _, clean, tokenize, cut, network, label = boxes
-    verdict = canvas.box(label.x, 41.5, label.width, 4.6, "positive, 97 %", size=SMALL, square=True)
+    verdict = canvas.box(label.x, 41.5, label.width, 4.6, "positive, 93 %", size=SMALL, square=True)
     canvas.arrow(label.top, verdict.bottom)
     canvas.line((29.5, 4), (99.2, 4), (99.2, 25.5), (29.5, 25.5), (29.5, 4), dashed=True)
     canvas.text(99.2, 1.8, "the bundle: a folder", size=SMALL, colour=FAINT, ha="right")
@@ -113,7 +113,7 @@ def micro_batching(canvas):
 @drawing(height=46)
 def queue_tail(canvas):
     """The same five requests, spread out and close together: in a queue, waits are handed on."""
-    canvas.title("The tail comes from waiting, not from computing")
+    canvas.title("One long call keeps those behind it waiting")
     works = (4, 4, 11, 4, 4)
     for x, name, arrivals in (
         (7, "spread out: nobody waits", (0, 7, 14, 28, 35)),
@@ -237,13 +237,13 @@ def browser_page(canvas):
     cache = canvas.box(46.5, 20, 14, 9, "service worker:\nkeeps the files", fill="grey", size=SMALL)
     canvas.arrow((27.5, 24.5), cache.left, "once", side="above")
     canvas.text(36, 21.5, "later: offline", size=SMALL, colour=FAINT)
-    canvas.box(66, 36.5, 30, 5.4, "a warm, funny film|", square=True, size=SMALL)
+    canvas.box(66, 36.5, 30, 5.4, "A warm, funny film.|", square=True, size=SMALL)
     tokens = canvas.box(66, 26, 13.5, 6, "tokenize", fill="grey", size=SMALL)
     network = canvas.box(82.5, 26, 13.5, 6, "network", fill="blue", size=SMALL)
     canvas.arrow((72.75, 36.5), tokens.top)
     canvas.arrow(tokens, network)
     canvas.arrow((cache.right[0], 27.5), (66, 27.5), width=1.0)
-    canvas.box(66, 13.5, 30, 6, "positive 97 %", square=True, fill="green", size=SMALL)
+    canvas.box(66, 13.5, 30, 6, "positive, 93 %", square=True, fill="green", size=SMALL)
     canvas.arrow((89.25, 26), (89.25, 19.5))
     canvas.text(81, 9.2, "and which words mattered: each\nhidden in turn", size=SMALL, colour=FAINT)
     canvas.line((66, 39.2), (39, 39.2), line="red", dashed=True)
