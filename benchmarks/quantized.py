@@ -31,15 +31,15 @@ ROUNDED = {
 FILES = {
     "float32": {"mode": "float32"},
     "float16": {"mode": "float16"},
-    "int8, ranges per review": {"mode": "dynamic"},
-    "int8, fixed ranges": {"mode": "integer"},
+    "int8, dynamic": {"mode": "dynamic"},
+    "int8, static": {"mode": "integer"},
     "int4, per channel": {"mode": "int4"},
     "int4, blocks of 32": {"mode": "int4", "block": 32},
 }
-# Fixed ranges, but for six layers: those that write the outlier channel, or as many others of the same size.
+# Static ranges but in six layers: those that write the outlier channels, or as many others of the same size.
 SPARED = {
-    "int8, fixed ranges but for output_dense": "/output_dense",
-    "int8, fixed ranges but for intermediate_dense": "/intermediate_dense",
+    "int8, static but for output_dense": "/output_dense",
+    "int8, static but for intermediate_dense": "/intermediate_dense",
 }
 
 

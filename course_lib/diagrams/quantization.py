@@ -79,41 +79,81 @@ def scale_sharing(canvas):
     )
 
 
-@drawing(height=68)
+@drawing(height=39)
 def outlier_channel(canvas):
-    """One large channel sets the step for all; a factor that moves from it into the kernel is the cure."""
-    canvas.title("An outlier channel, and its cure: move the factor into the kernel")
-    rows = (
-        (38, "X", [["1", "2", "90"], ["2", "1", "80"]], "W", [["3", "1"], ["2", "2"], ["1", "1"]]),
-        (9, "X'", [["1", "2", "9"], ["2", "1", "8"]], "W'", [["3", "1"], ["2", "2"], ["10", "10"]]),
+    """One large channel sets the step for all, so that the others are rounded coarsely."""
+    canvas.title("An outlier channel: its range sets the step for all the others")
+    _rounded_product(
+        canvas, 11, "X", [["1", "2", "90"], ["2", "1", "80"]], [["3", "1"], ["2", "2"], ["1", "1"]]
     )
-    for y, left, x_values, right, w_values in rows:
-        cured = left == "X'"
-        fills = [["blue", "blue", "blue" if cured else "red"]] * 2
-        x = canvas.matrix(13, y + 3, 2, 3, cell=(5.5, 4.8), fill=fills, values=x_values, row_axis="tokens")
-        kernel_fills = [["orange"] * 2, ["orange"] * 2, ["green" if cured else "orange"] * 2]
-        w = canvas.matrix(38, y + 0.6, 3, 2, cell=(5.5, 4.8), fill=kernel_fills, values=w_values)
-        canvas.text(x.center[0], y + 16.4, rf"$\bf{{{left}}}$: activations", va="bottom")
-        canvas.text(w.center[0], y + 16.4, rf"$\bf{{{right}}}$: kernel", va="bottom")
-        canvas.text(33.6, x.center[1], "·", size=11, bold=True)
-        canvas.text(x.center[0], y + 1.6, "channels", size=SMALL, colour=FAINT, va="top")
-        step = "90 / 127 = 0.71" if not cured else "9 / 127 = 0.07"
-        canvas.box(57, y + 3.4, 19, 9, f"step for all of {left}\n{step}", fill="white", size=SMALL)
-        canvas.arrow((49.6, x.center[1]), (57, x.center[1]))
-        canvas.arrow((76, x.center[1]), (81, x.center[1]))
-        lost = [["0.7", "2.1"], ["2.1", "0.7"]] if not cured else [["1.0", "2.0"], ["2.0", "1.0"]]
-        kept = canvas.matrix(
-            81.6, y + 3, 2, 2, cell=(6, 4.8), fill="red" if not cured else "green", values=lost
-        )
-        label = "coarse" if not cured else "fine"
-        canvas.text(kept.center[0], y + 14, f"first channels: {label}", size=SMALL)
-    canvas.arrow((26.8, 40.2), (26.8, 29.6), line="red")
-    canvas.text(25.6, 34.4, "÷ 10", size=SMALL, colour=LINES["red"], ha="right")
-    canvas.arrow((43.5, 37.8), (43.5, 29.6), line="green")
-    canvas.text(44.8, 34.4, "× 10", size=SMALL, colour=LINES["green"], ha="left")
     canvas.text(
-        50, 2.6, "X' W' = X W: the product stays, and X' has steps a tenth as wide", size=SMALL, bold=True
+        50, 3, "1 becomes 0.7: one large channel makes the small ones coarse", size=SMALL, colour=LINES["red"]
     )
+
+
+@drawing(height=63)
+def outlier_migration(canvas):
+    """A factor that moves from the large channel into its row of the kernel makes the steps fine."""
+    canvas.title("The cure: move the factor from the channel into the kernel")
+    fills = [["blue", "blue", "red"]] * 2
+    before = canvas.matrix(
+        7, 38, 2, 3, cell=(6, 5), fill=fills, values=[["1", "2", "90"], ["2", "1", "80"]], row_axis="tokens"
+    )
+    kernel = canvas.matrix(
+        84, 35.5, 3, 2, cell=(6, 5), fill="orange", values=[["3", "1"], ["2", "2"], ["1", "1"]]
+    )
+    canvas.text(before.center[0], 52, r"$\bf{X}$: activations", va="bottom")
+    canvas.text(kernel.center[0], 52, r"$\bf{W}$: kernel", va="bottom")
+    canvas.text(
+        54.5, 43, "X' W' = X W: the product stays,\nand X' has steps a tenth as wide", size=SMALL, bold=True
+    )
+    _rounded_product(
+        canvas, 5, "X'", [["1", "2", "9"], ["2", "1", "8"]], [["3", "1"], ["2", "2"], ["10", "10"]]
+    )
+    canvas.arrow((22, 37.2), (22, 26.2), line="red")
+    canvas.text(20.8, 31.7, "÷ 10", size=SMALL, colour=LINES["red"], ha="right")
+    canvas.arrow((90, 34.7), (90, 26.2), line="green")
+    canvas.text(88.8, 30.5, "last row × 10", size=SMALL, colour=LINES["green"], ha="right")
+
+
+def _rounded_product(canvas, y, name, values, kernel_values):
+    """X, the step that its largest number sets, what rounding leaves of it, and the kernel."""
+    outlier = name == "X"
+    step = "90 / 127 = 0.71" if outlier else "9 / 127 = 0.07"
+    left = (
+        [["0.7", "2.1", "90.0"], ["2.1", "0.7", "80.1"]]
+        if outlier
+        else [["1.0", "2.0", "9.0"], ["2.0", "1.0", "8.0"]]
+    )
+    fills = [["blue", "blue", "red" if outlier else "blue"]] * 2
+    x = canvas.matrix(7, y + 2.5, 2, 3, cell=(6, 5), fill=fills, values=values, row_axis="tokens")
+    canvas.text(x.center[0], y + 16.5, rf"$\bf{{{name}}}$: activations", va="bottom")
+    canvas.text(x.center[0], y + 1.6, "channels", size=SMALL, colour=FAINT, va="top")
+    box = canvas.box(31, y + 2, 20, 11, f"one range\nfor all of {name}: step\n{step}", size=SMALL)
+    rounded = canvas.matrix(
+        57,
+        y + 2.5,
+        2,
+        3,
+        cell=(6.4, 5),
+        fill=[["red" if outlier else "green"] * 2 + ["blue"]] * 2,
+        values=left,
+    )
+    canvas.text(rounded.center[0], y + 16.5, rf"$\bf{{{name}}}$ rounded", va="bottom")
+    canvas.text(
+        rounded.center[0] - 3.2,
+        y + 1.6,
+        "coarse" if outlier else "fine",
+        size=SMALL,
+        colour=LINES["red" if outlier else "green"],
+        va="top",
+    )
+    canvas.arrow(x.right, box.left)
+    canvas.arrow(box.right, rounded.left)
+    canvas.text(80.1, x.center[1], "·", size=11, bold=True)
+    fills = [["orange"] * 2, ["orange"] * 2, ["orange" if outlier else "green"] * 2]
+    kernel = canvas.matrix(84, y, 3, 2, cell=(6, 5), fill=fills, values=kernel_values)
+    canvas.text(kernel.center[0], y + 16.5, rf"$\bf{{{name.replace('X', 'W')}}}$: kernel", va="bottom")
 
 
 @drawing(height=50)
@@ -220,7 +260,7 @@ def four_bit_path(canvas):
     )
 
 
-@drawing(height=59)
+@drawing(height=65)
 def qlora(canvas):
     """A frozen 4-bit base computes beside two small factors that alone are trained."""
     canvas.title("QLoRA: the base lies in 4 bits and stays; the adapter learns")
@@ -232,7 +272,7 @@ def qlora(canvas):
     canvas.arrow(codes.right, unpacked.left)
     a = canvas.matrix(70, 15, 6, 2, cell=(3.2, 2.2), fill="green")
     b = canvas.matrix(63.6, 33, 2, 6, cell=(3.2, 2.6), fill="green")
-    canvas.text(78.6, a.center[1], "A: floats,\ntrained", size=SMALL, ha="left")
+    canvas.text(85, a.center[1], "A: floats,\ntrained", size=SMALL, ha="left")
     canvas.text(85, b.center[1], "B: floats,\ntrained", size=SMALL, ha="left")
     canvas.arrow(a.top, b.bottom)
     plus = canvas.circle(50, 46, 2.4, "+", bold=True)
@@ -244,7 +284,10 @@ def qlora(canvas):
     canvas.arrow((41, 46), plus.left)
     canvas.line(b.top, (73.2, 46), width=1.4)
     canvas.arrow((73.2, 46), plus.right)
-    canvas.arrow(plus.top, (50, 52))
-    canvas.text(52, 51.6, "output", size=SMALL, ha="left")
-    canvas.arrow((97, 46), (76, 40.2), line="red", dashed=True)
-    canvas.text(97, 48, "gradient: to A and B only", size=SMALL, colour=LINES["red"], ha="right", va="bottom")
+    loss = canvas.box(42.5, 52.4, 15, 5.6, "output, loss", size=SMALL)
+    canvas.arrow(plus.top, loss.bottom)
+    canvas.line(loss.right, (79.6, loss.right[1]), line="red", dashed=True)
+    canvas.arrow((79.6, loss.right[1]), (79.6, b.y + b.height), line="red", dashed=True)
+    canvas.line((79.6, b.y), (79.6, a.center[1]), line="red", dashed=True)
+    canvas.arrow((79.6, a.center[1]), a.right, line="red", dashed=True)
+    canvas.text(81, 48, "gradient:\nto B and A only", size=SMALL, colour=LINES["red"], ha="left")

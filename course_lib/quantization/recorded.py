@@ -34,7 +34,7 @@ def recorded(path=RECORD):
         path: The file.
 
     Returns:
-        Dict from a version's name, such as "4 bits per channel" or "int8, fixed ranges", to a `Recorded`.
+        Dict from a version's name, such as "4 bits per channel" or "int8, static", to a `Recorded`.
     """
     found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     count = found["settings"]["reviews"]
