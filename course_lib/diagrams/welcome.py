@@ -108,7 +108,7 @@ def journey(canvas):
     canvas.text(69.5, 20.6, "in 6 blocks, each token\nlooks at the others", size=SMALL)
     for i in range(6):
         canvas.box(60.5, 3.8 + 2.3 * i, 18, 1.7)
-    values = [["negative 0.06"], ["positive 0.94"]]
+    values = [["negative 0.07"], ["positive 0.93"]]
     verdict = canvas.matrix(85, 12, 2, 1, cell=(13, 4), fill="white", values=values)
     canvas.highlight(verdict.cell(1, 0), pad=0.2)
     canvas.arrow(steps[-1].bottom, encoder.top)
