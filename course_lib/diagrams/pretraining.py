@@ -107,7 +107,7 @@ def packed_pairs(canvas):
     canvas.title("Two texts in one sequence: does the second follow the first?")
     first = ["[CLS]", "he", "takes", "a", "train", "[SEP]"]
     rows = (
-        (28, ["it", "is", "late", "[SEP]"], "1", "the sentence\nthat follows"),
+        (28, ["it", "is", "late", "[SEP]"], "1", "the passage\nthat follows"),
         (6, ["the", "songs", "shine", "[SEP]"], "0", "from another\nreview"),
     )
     for y, second, label, origin in rows:
@@ -121,7 +121,7 @@ def packed_pairs(canvas):
         canvas.line((tokens[0].center[0], y + 5.2), (tokens[0].center[0], y + 10), (94.7, y + 10))
         canvas.arrow((94.7, y + 10), (94.7, y + 5.2))
         canvas.text(55, y + 7.6, origin.replace("\n", " "), size=SMALL, colour=LINES["orange"], ha="left")
-        canvas.text(18, y + 7.6, "a sentence of a review", size=SMALL, colour=LINES["blue"], ha="left")
+        canvas.text(18, y + 7.6, "a passage of a review", size=SMALL, colour=LINES["blue"], ha="left")
     canvas.text(94.7, 24.3, "is next?", size=SMALL)
     canvas.text(94.7, 2.3, "is next?", size=SMALL)
 

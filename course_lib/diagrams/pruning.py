@@ -19,7 +19,7 @@ def kinds_of_zeros(canvas):
     )
     columns = np.broadcast_to(np.isin(np.arange(size), [1, 2, 5, 7]), (size, size))
     patterns = (
-        ("anywhere", anywhere, "smaller: the file, compressed", "faster: with kernels made for it"),
+        ("anywhere", anywhere, "smaller: the file, compressed", "faster: with code made for it"),
         ("2 of every 4", fours, "smaller: 9/16 of the bytes", "faster: on sparse tensor cores"),
         ("whole columns", columns, "smaller: the matrix itself", "faster: everywhere"),
     )
@@ -173,13 +173,13 @@ def head_leaves(canvas):
         canvas.text(grid.center[0], 48.2, name, bold=True)
         canvas.highlight(grid.column(gone), pad=0.3)
         for head in range(heads):
-            canvas.text(grid.cell(3, head).center[0], 29, str(head + 1), size=SMALL)
+            canvas.text(grid.cell(3, head).center[0], 29, str(head), size=SMALL)
     canvas.text(3, 38.2, "width 384", size=SMALL, colour=FAINT, rotation=90)
     output = canvas.matrix(78, 31, heads, 4, fill=np.broadcast_to(fills[:, None], (heads, 4)), **look)
     canvas.text(output.center[0], 48.2, "output", bold=True)
     canvas.highlight(output.row(gone), pad=0.3)
     for head in range(heads):
-        canvas.text(76.5, output.cell(head, 0).center[1], str(head + 1), size=SMALL)
+        canvas.text(76.5, output.cell(head, 0).center[1], str(head), size=SMALL)
     canvas.text(86, 29, "width 384", size=SMALL, colour=FAINT)
     canvas.text(36, 25.3, "head", size=SMALL, colour=FAINT)
     canvas.arrow((50, 22), (50, 17.5), line="red")
