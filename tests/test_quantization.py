@@ -651,6 +651,27 @@ def test_calibration_takes_the_whole_range_in_any_order(tmp_path):
 
 
 @on_tensorflow
+def test_a_float_file_is_quantized_as_its_model_is(tmp_path):
+    model, samples = classifier(), rows(inputs())
+    source, of_file, of_model = (tmp_path / f"{name}.tflite" for name in ("float", "file", "model"))
+    quantization.export(model, source, length=8)
+    for way in ({"mode": "dynamic"}, {"mode": "int4"}, {"mode": "integer", "samples": samples}):
+        quantization.quantize_file(source, of_file, **way)
+        quantization.export(model, of_model, length=8, **way)
+        assert quantization.operations(of_file) == quantization.operations(of_model)
+        first, second = (quantization.LiteRT(path).predict(samples) for path in (of_file, of_model))
+        np.testing.assert_allclose(first, second, atol=1e-5)
+    for way, message in (
+        ({"mode": "float16"}, "dynamic, integer, int4.*float16"),
+        ({"mode": "integer"}, "needs at least one"),
+        ({"mode": "int4", "block": 48}, "block=48"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantization.quantize_file(source, tmp_path / "none.tflite", **way)
+    assert not (tmp_path / "none.tflite").exists()
+
+
+@on_tensorflow
 def test_export_writes_nothing_to_the_notebook(tmp_path, capfd):
     quantization.export(classifier(), tmp_path / "model.tflite", "integer", 8, samples=rows(inputs()))
     assert capfd.readouterr() == ("", "")

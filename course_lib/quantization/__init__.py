@@ -16,7 +16,15 @@ from course_lib.quantization.axes import input_axes, tables
 from course_lib.quantization.calibration import calibrate
 from course_lib.quantization.graph import Operation, operations
 from course_lib.quantization.keras_models import MODES, quantize_model, report, round_weights
-from course_lib.quantization.litert import BLOCKS, INTEGER_OPERATIONS, LITERT, LiteRT, export, inputs
+from course_lib.quantization.litert import (
+    BLOCKS,
+    INTEGER_OPERATIONS,
+    LITERT,
+    LiteRT,
+    export,
+    inputs,
+    quantize_file,
+)
 from course_lib.quantization.numbers import (
     channel_scales,
     dequantize,
@@ -54,6 +62,7 @@ __all__ = [
     "operations",
     "pack_int4",
     "quantize",
+    "quantize_file",
     "quantize_groups",
     "quantize_model",
     "recorded",

@@ -54,21 +54,9 @@ def export(model, path, mode="float32", length=128, samples=None, shapes=None, b
 
     Source: LiteRT's quantizer, https://github.com/google-ai-edge/LiteRT/tree/main/litert_quantizer.
     """
-    path = pathlib.Path(path)
-    if mode not in LITERT or path.suffix != ".tflite":
-        raise ValueError(
-            f"`mode` is one of {', '.join(LITERT)}, `path` ends in .tflite. Received: {mode!r}, {path}"
-        )
-    if block is not None and (mode != "int4" or block not in BLOCKS):
-        raise ValueError(
-            f'`block` belongs to the mode "int4": {", ".join(map(str, BLOCKS))}, or None for one scale per '
-            f"output. Received: block={block!r}, mode={mode!r}"
-        )
+    path, samples = _checked(path, mode, samples, block, LITERT)
     if keras.backend.backend() != "tensorflow":
         raise ValueError("LiteRT files are written with Keras on TensorFlow: set KERAS_BACKEND=tensorflow.")
-    samples = None if samples is None else list(samples)
-    if (mode == "integer") != bool(samples):
-        raise ValueError('`samples` belong to the mode "integer", which needs at least one.')
     if shapes and mode == "integer":
         raise ValueError('The mode "integer" takes one length, not `shapes`.')
     tables(model)  # For its errors.
@@ -109,6 +97,52 @@ def export(model, path, mode="float32", length=128, samples=None, shapes=None, b
             content = _quantized(content, mode, block, {next(iter(named)): samples})
     with runtime.atomic_write(path) as part:
         part.write_bytes(content)
+
+
+def quantize_file(source, path, mode, samples=None, block=None):
+    """Writes a LiteRT file of float32 anew in fewer bits, as `export` does, without the model.
+
+    Args:
+        source: The file to read, as `export` writes it in the mode "float32".
+        path: The file to write, ending in `.tflite`; it is replaced only when the new one is complete.
+        mode: "dynamic", "integer" or "int4", as for `export`.
+        samples: As for `export`: inputs of the file's first signature.
+        block: As for `export`.
+
+    Raises:
+        ValueError: If the mode or the block is unknown, the block does not divide a dense layer's inputs, or
+            samples are missing.
+    """
+    path, samples = _checked(path, mode, samples, block, ("dynamic", "integer", "int4"))
+    content = pathlib.Path(source).read_bytes()
+    if samples:
+        from ai_edge_litert.interpreter import Interpreter
+
+        name, inputs_of = next(iter(Interpreter(model_content=content).get_signature_list().items()))
+        first = inputs_of["inputs"][0]
+        samples = {name: [each if isinstance(each, dict) else {first: each} for each in samples]}
+    with _quiet():
+        content = _quantized(content, mode, block, samples or {})
+    with runtime.atomic_write(path) as part:
+        part.write_bytes(content)
+
+
+def _checked(path, mode, samples, block, modes):
+    """The path and the samples, as `Path` and list, if they and the rest fit each other."""
+    path = pathlib.Path(path)
+    if mode not in modes or path.suffix != ".tflite":
+        raise ValueError(
+            f"`mode` is one of {', '.join(modes)}, `path` ends in .tflite. Received: {mode!r}, {path}"
+        )
+    if block is not None and (mode != "int4" or block not in BLOCKS):
+        raise ValueError(
+            f'`block` belongs to the mode "int4": {", ".join(map(str, BLOCKS))}, or None for one scale per '
+            f"output. Received: block={block!r}, mode={mode!r}"
+        )
+    samples = None if samples is None else list(samples)
+    if (mode == "integer") != bool(samples):
+        raise ValueError('`samples` belong to the mode "integer", which needs at least one.')
+    return path, samples
 
 
 def _named_inputs(model):
