@@ -3,7 +3,7 @@
     python benchmarks/browser.py prepare     pages, the ONNX model, the JavaScript packages, into --state
     python benchmarks/browser.py equal       logits of 500 test reviews, as Python's, in 8 bits and in float32
     python benchmarks/browser.py time        times per review, in laps; what is there is not measured again
-    python benchmarks/browser.py table       README's table, from browser.json
+    python benchmarks/browser.py table       README's table, from the record
 
 All sides get the same texts, the first words of test reviews, cleaned and short enough to be read whole, so
 that all read the same token ids. transformers.js runs the reviewer as int8 ONNX, made as its documentation
@@ -37,7 +37,7 @@ from course_lib.serving import static
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from chromium import chromium
 
-RECORDED = pathlib.Path(__file__).with_suffix(".json")
+RECORDED = deployment.RECORDS / "browser.json"  # In the package, for lesson 08.
 PACKAGES = {  # The second is what the first asks for.
     "@huggingface/transformers": "4.3.2",
     "onnxruntime-web": "1.31.0-dev.20260914-8d85527a0",

@@ -1077,6 +1077,8 @@ class TestRecords:
             assert max(wrong) < found["reviews"]
         emulated = deployment.record("aarch64")
         assert {each["machine"] for each in emulated["cores"].values()} == {"aarch64"}
+        for each in deployment.record("browser")["equal"].values():
+            assert each["labels"] <= len(each["differences"]) == 500
 
     def test_what_was_not_recorded_is_none(self):
         assert deployment.record("nothing") is None

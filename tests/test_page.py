@@ -205,7 +205,7 @@ def test_ids_and_logits_are_pythons_on_500_reviews(page, exact, reviews):
 def test_the_reviewer_in_8_bits_gives_the_same_labels(page, classifier, reviews):
     """Its activations are rounded while it runs: the last bit of a sum, in which processors differ, may turn
     a number over to the next of 256, and the logits then differ by what rounding costs at all. (All 500 are
-    in benchmarks/browser.json.)
+    in `deployment.record("browser")`.)
     """
     reviews = reviews[:60]
     found = predictions(page[0], "try", reviews)

@@ -13,10 +13,7 @@ def record(name):
         name: Of the script in benchmarks/ that made it, such as `"runtimes"`.
 
     Returns:
-        What it wrote, or None if it was not recorded, or is not in the package and only that is here.
+        What it wrote, or None if nothing was recorded.
     """
-    for folder in (RECORDS, RECORDS.parents[2] / "benchmarks"):
-        path = folder / f"{name}.json"
-        if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
-    return None
+    path = RECORDS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
