@@ -1,0 +1,1 @@
+"""Drawings of lesson 10."""

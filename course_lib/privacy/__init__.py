@@ -1,0 +1,1 @@
+"""Lesson 11: what a model gives away, and how to give away less."""

@@ -1,0 +1,1 @@
+"""Lesson 09: training and scoring on more than one machine."""
