@@ -1,4 +1,4 @@
-"""Questions of lesson 10: integrated gradients, occlusion, deletion, a control, rollout, Shapley, Holm."""
+"""Questions of lesson 10: rollout, integrated gradients, occlusion, Shapley, deletion, a control, Holm."""
 
 from course_lib.questions.interpretability import (
     attention_rollout,
@@ -13,12 +13,12 @@ from course_lib.questions.interpretability import (
 QUESTIONS = tuple(
     module.QUESTION
     for module in (
+        attention_rollout,
         integrated_gradients,
         occlusion,
+        shapley,
         deletion_area,
         selectivity,
-        attention_rollout,
-        shapley,
         holm,
     )
 )

@@ -178,7 +178,7 @@ QUESTION = Question(
         ),
     ),
     hint="Sort the example by hand. With how many tests does each p-value have to compete?",
-    more="In order of size: times m, times m - 1, and so on, to times 1. A running maximum, a limit of 1, and "
-    "back to the places where they came from.",
+    more="In order of size: times m, times m - 1, and so on, to times 1. A running maximum, a limit of 1, "
+    "and back to the places where they came from.",
     example=(np.array([0.04, 0.03, 0.005]),),
 )

@@ -9,7 +9,9 @@ _PADDING, _MASK, _CLS, _SEP = 0, 4, 2, 3
 
 def _occlusion_calls(rng):
     values = np.round(rng.normal(scale=0.8, size=30), 2)
-    values[[_PADDING, _MASK, _CLS, _SEP]] = np.round(rng.uniform(0.2, 0.4, size=4), 2) + [0.2, -0.9, 0, 0.4]
+    values[[_PADDING, _MASK, _CLS, _SEP]] = rng.uniform(0.2, 0.4, size=4).round(2) + np.array(
+        [0.2, -0.9, 0, 0.4]
+    )
     special = (_CLS, _SEP)
 
     def text(words, padding):
@@ -161,8 +163,8 @@ QUESTION = Question(
             _occluded(words=_ends_only),
             "You leave out the first and the last token, whatever they are. Do special tokens stand there "
             "only, and always?",
-            "A text of two segments has a [SEP] in its middle, and a text may begin with a word. Compare ids, "
-            "not places.",
+            "A text of two segments has a [SEP] in its middle, and a text may begin with a word. Compare "
+            "ids, not places.",
         ),
         Mistake(
             "removed",

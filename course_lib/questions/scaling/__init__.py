@@ -1,4 +1,4 @@
-"""Questions of lesson 09: accumulation, all-reduce, speed-up, loss scaling, shards, a roofline, a plan."""
+"""Questions of lesson 09: a roofline, accumulation, loss scaling, all-reduce, shards, speed-up, a plan."""
 
 from course_lib.questions.scaling import (
     accumulated_gradient,
@@ -13,12 +13,12 @@ from course_lib.questions.scaling import (
 QUESTIONS = tuple(
     module.QUESTION
     for module in (
+        roofline,
         accumulated_gradient,
         loss_scaling,
         all_reduce_bytes,
-        speedups,
         shard,
-        roofline,
+        speedups,
         training_days,
     )
 )

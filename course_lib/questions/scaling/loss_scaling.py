@@ -8,33 +8,34 @@ _LIMIT = 65504.0  # The largest number of float16.
 
 
 def _scaling_calls(rng):
-    def steps(*overflows, scale, patience, spare=0.3):
+    def steps(*overflows, scale, growth_steps, spare=0.3):
         """Gradients that overflow in these steps, by the reference's own scales."""
         largest = []
         for overflow in overflows:
-            current = _run(np.array([*largest, 1.0]), scale, patience)[0][-1]
+            current = _run(np.array([*largest, 1.0]), scale, growth_steps)[0][-1]
             largest.append(_LIMIT / current * (rng.uniform(1.2, 1.8) if overflow else spare))
-        return np.array(largest), scale, patience
+        return np.array(largest), scale, growth_steps
 
-    exact, _, _ = steps(0, 0, 1, 0, 0, scale=1024.0, patience=3)
+    exact, _, _ = steps(0, 0, 1, 0, 0, scale=1024.0, growth_steps=3)
     exact[1] = _LIMIT / 1024.0
-    holes = steps(0, 0, 0, 1, 0, 0, 0, scale=256.0, patience=4)
+    holes = steps(0, 0, 0, 1, 0, 0, 0, scale=256.0, growth_steps=4)
     holes[0][1] = np.nan
-    infinite = steps(0, 0, 0, 0, 0, 0, scale=64.0, patience=2)
+    infinite = steps(0, 0, 0, 0, 0, 0, scale=64.0, growth_steps=2)
     infinite[0][2] = np.inf
-    far, _, _ = steps(0, 1, 0, 0, 0, 0, scale=4096.0, patience=2)
+    far, _, _ = steps(0, 1, 0, 0, 0, 0, scale=4096.0, growth_steps=2)
     far[1] *= 10
-    random = steps(*(rng.random(24) < 0.2), scale=32768.0, patience=3)
+    random = steps(*(rng.random(24) < 0.2), scale=32768.0, growth_steps=3)
     return [
-        steps(0, 1, 0, 0, 0, 0, 0, 1, 0, 0, scale=2048.0, patience=3),
-        Call(steps(1, 1, 1, 0, 0, 0, scale=65536.0, patience=5), about="several overflows in a row"),
+        steps(0, 1, 0, 0, 0, 0, 0, 1, 0, 0, scale=2048.0, growth_steps=3),
+        Call(steps(1, 1, 1, 0, 0, 0, scale=65536.0, growth_steps=5), about="several overflows in a row"),
         Call(
-            steps(0, 0, 1, 0, 0, 1, 0, 0, 0, scale=512.0, patience=3), about="good steps that are broken off"
+            steps(0, 0, 1, 0, 0, 1, 0, 0, 0, scale=512.0, growth_steps=3),
+            about="good steps that are broken off",
         ),
         Call((exact, 1024.0, 3), about="a gradient that just fits"),
         Call(holes, about="a NaN among the gradients"),
         Call(infinite, about="a gradient that is infinite by itself"),
-        Call(steps(0, 0, 0, 1, 0, scale=16.0, patience=1), about="a patience of 1"),
+        Call(steps(0, 0, 0, 1, 0, scale=16.0, growth_steps=1), about="growth after every good step"),
         Call((far, 4096.0, 2), about="a gradient that is far too large once"),
         random,
     ]
@@ -47,7 +48,7 @@ def _overflows(largest, scale):
 def _run(
     largest,
     scale,
-    patience,
+    growth_steps,
     overflows=_overflows,
     on_skip=lambda good: 0,
     on_growth=0,
@@ -64,14 +65,14 @@ def _run(
     Args:
         largest: As in the question.
         scale: As in the question.
-        patience: As in the question.
+        growth_steps: As in the question.
         overflows: Whether a step does, from its largest gradient and the scale.
         on_skip: The number of good steps after a skipped one, from that before.
         on_growth: The number of good steps after the scale grew; None leaves it.
         grow: Factor after enough good steps.
         shrink: Factor after an overflow.
         late: By how many steps the scale grows too late.
-        grows_at_once: Whether the step that completes the patience has the new scale already.
+        grows_at_once: Whether the step after which the scale grows has the new scale already.
         after: Whether the scale after each step is returned.
         applied: Whether steps that are not skipped are returned.
         retries: Whether the scale is halved until the step fits.
@@ -85,7 +86,7 @@ def _run(
                 scale *= shrink
         else:
             good += 1
-            if good >= patience + late:
+            if good >= growth_steps + late:
                 scale, good = scale * grow, good if on_growth is None else on_growth
                 used = scale if grows_at_once else used
         scales.append(scale if after else used)
@@ -93,23 +94,23 @@ def _run(
     return np.array(scales), np.array(skipped)
 
 
-def _reference(largest, scale, patience):
-    return _run(largest, scale, patience)
+def _reference(largest, scale, growth_steps):
+    return _run(largest, scale, growth_steps)
 
 
 def _with(**parts):
-    return lambda largest, scale, patience: _run(largest, scale, patience, **parts)
+    return lambda largest, scale, growth_steps: _run(largest, scale, growth_steps, **parts)
 
 
-def _growing_every(largest, scale, patience):
-    """Doubles at every multiple of the patience, counted over all steps."""
+def _growing_every(largest, scale, growth_steps):
+    """Doubles at every multiple of `growth_steps`, counted over all steps."""
     scales, skipped = [], []
     for step, each in enumerate(largest, start=1):
         scales.append(scale)
         skipped.append(_overflows(each, scale))
         if skipped[-1]:
             scale /= 2
-        elif step % patience == 0:
+        elif step % growth_steps == 0:
             scale *= 2
     return np.array(scales), np.array(skipped)
 
@@ -119,7 +120,7 @@ QUESTION = Question(
     title="A loss scale that finds its own size",
     points=3,
     minutes=20,
-    signature="loss_scaling(largest, scale, patience)",
+    signature="loss_scaling(largest, scale, growth_steps)",
     calls=_scaling_calls,
     reference=_reference,
     returns=("array", "array"),
@@ -154,22 +155,21 @@ QUESTION = Question(
         Mistake(
             "one_too_late",
             _with(late=1),
-            "Your scale grows one good step too late. With a patience of 3, how many good steps come before "
-            "the larger scale?",
-            "Compare your count with the patience after the present step has been counted: at 3 of 3 it is "
-            "time.",
+            "Your scale grows one good step too late. With 3 as `growth_steps`, how many good steps come "
+            "before the larger scale?",
+            "Count the present step first, and compare then: at 3 of 3 it is time.",
         ),
         Mistake(
             "grows_at_once",
             _with(grows_at_once=True),
-            "The step that completes the patience has the larger scale in your list already.",
+            "The step after which the scale grows has the larger scale in your list already.",
             "A step's gradients are computed at one scale. What is learned from it changes the scale of the "
             "next one.",
         ),
         Mistake(
             "never_grows",
             _with(grow=1.0),
-            "Your scale only falls. What happens after `patience` good steps?",
+            "Your scale only falls. What happens after `growth_steps` good steps?",
             "One overflow by chance would keep the scale low for the rest of the training. Where is your "
             "count of good steps?",
         ),
@@ -226,6 +226,6 @@ QUESTION = Question(
     hint="Write down three variables by hand for the example, step by step: the scale, whether the step "
     "fits, and how many steps in a row have fitted.",
     more="For each step: note the scale; note whether the product does not fit, where NaN never fits; if so, "
-    "halve and count from 0; else count, and at the patience double and count from 0.",
+    "halve and count from 0; else count, and at `growth_steps` double and count from 0.",
     example=(np.array([100.0, 100.0, 100.0, 100.0]), 1024.0, 2),
 )

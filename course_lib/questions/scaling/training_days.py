@@ -4,9 +4,9 @@ from course_lib.questions import Call, Mistake, Question
 
 
 def _plan_calls(rng):
-    def call(parameters, tokens, accelerators, peak, recomputes):
+    def call(parameters, tokens, accelerators, peak, recompute):
         share = round(float(rng.uniform(0.25, 0.55)), 2)
-        return parameters, tokens, accelerators, peak, share, recomputes
+        return parameters, tokens, accelerators, peak, share, recompute
 
     return [
         call(110e6, round(float(rng.uniform(80, 160))) * 1e9, 8, 125e12, False),
@@ -17,26 +17,26 @@ def _plan_calls(rng):
     ]
 
 
-def _days(passes=lambda recomputes: 8 if recomputes else 6, use=1, devices=1, seconds=86_400, over=1):
+def _days(passes=lambda recompute: 8 if recompute else 6, use=1, devices=1, seconds=86_400, over=1):
     """The days with one of their parts replaced.
 
     Args:
         passes: Operations per weight and token.
-        use: Power of the utilisation.
+        use: Power of the share.
         devices: Power of the number of accelerators.
         seconds: Of a day.
         over: Power of the peak.
     """
 
-    def answer(parameters, tokens, accelerators, peak, utilisation, recomputes):
-        work = passes(recomputes) * parameters * tokens
-        return work / (accelerators**devices * float(peak) ** over * utilisation**use) / seconds
+    def answer(parameters, tokens, accelerators, peak, share, recompute):
+        work = passes(recompute) * parameters * tokens
+        return work / (accelerators**devices * float(peak) ** over * share**use) / seconds
 
     return answer
 
 
-def _reference(parameters, tokens, accelerators, peak, utilisation, recomputes):
-    return _days()(parameters, tokens, accelerators, peak, utilisation, recomputes)
+def _reference(parameters, tokens, accelerators, peak, share, recompute):
+    return _days()(parameters, tokens, accelerators, peak, share, recompute)
 
 
 QUESTION = Question(
@@ -44,14 +44,14 @@ QUESTION = Question(
     title="How long a training takes",
     points=1,
     minutes=5,
-    signature="training_days(parameters, tokens, accelerators, peak, utilisation, recomputes)",
+    signature="training_days(parameters, tokens, accelerators, peak, share, recompute)",
     calls=_plan_calls,
     reference=_reference,
     atol=0.0,
     mistakes=(
         Mistake(
             "forward_only",
-            (_days(lambda recomputes: 2), _days(lambda recomputes: 4 if recomputes else 2)),
+            (_days(lambda recompute: 2), _days(lambda recompute: 4 if recompute else 2)),
             "Your days are those of a forward pass alone. What else happens in a training step?",
             "The backward pass computes gradients for the weights and for the inputs of each layer. The text "
             "says what that costs.",
@@ -59,9 +59,9 @@ QUESTION = Question(
         Mistake(
             "backward_as_forward",
             (
-                _days(lambda recomputes: 4),
-                _days(lambda recomputes: 6 if recomputes else 4),
-                _days(lambda recomputes: 5 if recomputes else 4),
+                _days(lambda recompute: 4),
+                _days(lambda recompute: 6 if recompute else 4),
+                _days(lambda recompute: 5 if recompute else 4),
             ),
             "You count the backward pass like a forward one. How many products does it need for each of the "
             "forward pass?",
@@ -71,9 +71,9 @@ QUESTION = Question(
         Mistake(
             "one_per_weight",
             (
-                _days(lambda recomputes: 4 if recomputes else 3),
-                _days(lambda recomputes: 1),
-                _days(lambda recomputes: 5 if recomputes else 3),
+                _days(lambda recompute: 4 if recompute else 3),
+                _days(lambda recompute: 1),
+                _days(lambda recompute: 5 if recompute else 3),
             ),
             "Your days are too few by a factor of two or more. How many operations does one weight cost for "
             "one token?",
@@ -81,33 +81,33 @@ QUESTION = Question(
         ),
         Mistake(
             "recomputation_ignored",
-            _days(lambda recomputes: 6),
+            _days(lambda recompute: 6),
             "Right without recomputation. What is done a second time with it?",
             "Activations that were not kept must be computed again before the backward pass can use them.",
         ),
         Mistake(
             "recomputation_too_dear",
             (
-                _days(lambda recomputes: 12 if recomputes else 6),
-                _days(lambda recomputes: 10 if recomputes else 6),
-                _days(lambda recomputes: 7 if recomputes else 6),
-                _days(lambda recomputes: 9 if recomputes else 6),
+                _days(lambda recompute: 12 if recompute else 6),
+                _days(lambda recompute: 10 if recompute else 6),
+                _days(lambda recompute: 7 if recompute else 6),
+                _days(lambda recompute: 9 if recompute else 6),
             ),
             "Right without recomputation. With it, you count something else than one more forward pass.",
             "Only the forward pass runs twice, the backward pass runs once. What does one forward pass cost?",
         ),
         Mistake(
             "recomputation_always",
-            (_days(lambda recomputes: 8), _days(lambda recomputes: 6 if recomputes else 8)),
+            (_days(lambda recompute: 8), _days(lambda recompute: 6 if recompute else 8)),
             "Right with recomputation only. How often does the forward pass run without it?",
-            "`recomputes` is True where activations are computed a second time. Look at your condition.",
+            "`recompute` is True where activations are computed a second time. Look at your condition.",
         ),
         Mistake(
-            "utilisation",
+            "share",
             (_days(use=0), _days(use=-1)),
             "With you, accelerators that wait more do not take longer. What does a share of 0.4 of the peak "
             "do to the time?",
-            "At half the rate everything takes twice as long. Where must the utilisation stand?",
+            "At half the rate everything takes twice as long. Where must the share stand?",
         ),
         Mistake(
             "accelerators",
@@ -141,6 +141,6 @@ QUESTION = Question(
     ),
     hint="How many operations does the whole training take, and how many are really done in a day?",
     more="Operations per weight and token, times weights, times tokens. Divided by accelerators, peak, "
-    "utilisation, and the seconds of a day.",
+    "share, and the seconds of a day.",
     example=(1e9, 72e9, 10, 1e14, 0.5, False),
 )
