@@ -136,6 +136,13 @@ QUESTION = Question(
             "The heads of a layer count alike: one matrix, whose rows still add up to 1.",
         ),
         Mistake(
+            "layers_averaged",
+            lambda attention: _later_on_the_left([_halves(head) for head in attention.mean(axis=0)]),
+            "You take the mean over layers, and then multiply heads. What is the first axis of `attention`?",
+            "Print the shape: layers, heads, positions, positions. Which of them is averaged, and along "
+            "which do you go in your loop?",
+        ),
+        Mistake(
             "heads_apart",
             _heads_apart,
             "You follow each head through all layers by itself. Does a head of the second layer see only "

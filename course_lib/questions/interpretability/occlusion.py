@@ -107,6 +107,12 @@ def _ends_only(token_ids, special_ids):
     return here
 
 
+def _occluded_without_special(token_ids, values, special_ids, mask_id):
+    silent = values.copy()
+    silent[list(special_ids)] = 0.0
+    return _reference(token_ids, silent, special_ids, mask_id)
+
+
 def _sum(token_ids, values):
     return values[token_ids[_real(token_ids)]].sum()
 
@@ -214,6 +220,12 @@ QUESTION = Question(
             ),
             "Right without padding. Your score changes if a text gets more padding at its end.",
             "The value of id 0 is a number like any other in the table. Which tokens does the model add up?",
+        ),
+        Mistake(
+            "special_not_counted",
+            _occluded_without_special,
+            "Your scores leave out special tokens. They get no attribution, but does the model read them?",
+            "Every token that is not padding adds its value to the sum, whether or not it is ever occluded.",
         ),
         Mistake(
             "mean_of_values",

@@ -71,6 +71,10 @@ def _zero(start, updates):
     return np.zeros(len(start))
 
 
+def _divided_by_zero(start, updates):
+    return np.average(updates[:0], axis=0, weights=np.zeros(0))
+
+
 def _entry_by_entry(start, updates, sizes):
     good = np.isfinite(updates)
     weights = np.where(good, sizes[:, None], 0)
@@ -173,7 +177,7 @@ QUESTION = Question(
         ),
         Mistake(
             "empty_round",
-            (_averaged(empty=_nan), _averaged(empty=_zero)),
+            (_averaged(empty=_nan), _averaged(empty=_zero), _averaged(empty=_divided_by_zero)),
             "Right but for a round in which nobody can be used. What is the model then?",
             "A mean of nothing is no model. What does the server have before the round?",
         ),

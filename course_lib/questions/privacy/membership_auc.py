@@ -25,11 +25,8 @@ def _pairs(score):
     return lambda members, others: np.mean(score(members[:, None], others[None]))
 
 
-_reference = _pairs(lambda m, o: (m > o) + 0.5 * (m == o))
-
-
-def _reference_of(members, others):
-    return _reference(members, others)
+def _reference(members, others):
+    return _pairs(lambda m, o: (m > o) + 0.5 * (m == o))(members, others)
 
 
 def _at_the_median(members, others):
@@ -42,22 +39,9 @@ def _best_accuracy(members, others):
     return max((np.mean(members > t) + np.mean(others <= t)) / 2 for t in thresholds)
 
 
-def _ranked(members, others, first="others"):
-    """By ranks, where equal scores have those in the order in which they stand."""
-    both = np.concatenate([others, members] if first == "others" else [members, others])
-    ranks = np.argsort(np.argsort(both, kind="stable"), kind="stable") + 1
-    own = ranks[len(others) :] if first == "others" else ranks[: len(members)]
-    n = len(members)
-    return (own.sum() - n * (n + 1) / 2) / (n * len(others))
-
-
 def _side_by_side(members, others):
     n = min(len(members), len(others))
-    return (
-        _reference(np.zeros(1), np.zeros(1))
-        if not n
-        else np.mean((members[:n] > others[:n]) + 0.5 * (members[:n] == others[:n]))
-    )
+    return np.mean((members[:n] > others[:n]) + 0.5 * (members[:n] == others[:n]))
 
 
 QUESTION = Question(
@@ -67,7 +51,7 @@ QUESTION = Question(
     minutes=10,
     signature="membership_auc(members, others)",
     calls=_auc_calls,
-    reference=_reference_of,
+    reference=_reference,
     mistakes=(
         Mistake(
             "ties_lost",
@@ -78,18 +62,10 @@ QUESTION = Question(
         ),
         Mistake(
             "ties_won",
-            (_pairs(lambda m, o: m >= o), lambda members, others: _ranked(members, others)),
+            _pairs(lambda m, o: m >= o),
             "Right but for equal scores, which you count as if the member had the higher one.",
             "An attack that gives everyone the same score would be perfect with you. Between two equal "
             "scores one can only toss a coin.",
-        ),
-        Mistake(
-            "ties_by_place",
-            lambda members, others: (
-                (_ranked(members, others, "members") + np.mean(members[:, None] == others)) / 2
-            ),
-            "Right but for equal scores: with you their places in the arrays decide.",
-            "Equal scores must have equal ranks. What does a pair of two equal scores count?",
         ),
         Mistake(
             "turned_round",
@@ -132,18 +108,27 @@ QUESTION = Question(
             "The chance that a member has the higher score lies between 0 and 1, and a coin has 0.5.",
         ),
         Mistake(
-            "difference",
+            "not_divided",
+            (
+                lambda members, others: _reference(members, others) * len(members) * len(others),
+                lambda members, others: _reference(members, others) * len(others),
+                lambda members, others: _reference(members, others) * len(members),
+                lambda members, others: np.sum(members[:, None] > others),
+            ),
+            "You count the pairs that the member wins. Out of how many?",
+            "With m members and n others there are m times n pairs. A chance lies between 0 and 1.",
+        ),
+        Mistake(
+            "means_compared",
             (
                 lambda members, others: members.mean() - others.mean(),
-                lambda members, others: (
-                    (members[:, None] > others).sum() + 0.5 * (members[:, None] == others).sum()
-                ),
                 lambda members, others: np.mean(members > others.mean()),
                 lambda members, others: np.mean(members > np.median(others)),
+                lambda members, others: np.mean(members.mean() > others),
             ),
-            "What you return is not the share of all pairs in which the member has the higher score.",
-            "Only the order of the scores matters, and of every member with every other. How many pairs are "
-            "won, out of how many?",
+            "You compare with a mean or a median. One very high score moves a mean, and should count as one "
+            "win for each of the others.",
+            "Only the order of the scores matters, and of every member with every other.",
         ),
     ),
     hint="Take two members and two others and write down all four pairs. In how many does the member have "

@@ -41,6 +41,12 @@ def _without_the_root(epsilon, delta):
     return epsilon / (1 + 2 * math.log(1 / delta))
 
 
+def _by_formula(epsilon, delta, p, four, two):
+    """The quadratic formula for rho, with these numbers in it; 2, 4 and 2 are right."""
+    p *= math.sqrt(math.log(1 / delta))
+    return ((-p + math.sqrt(p**2 + four * epsilon)) / two) ** 2
+
+
 def _one_mechanism(epsilon, delta, steps):
     return math.sqrt(2 * math.log(1.25 / delta)) / epsilon
 
@@ -78,6 +84,19 @@ QUESTION = Question(
             "The root of rho cannot be negative. Which sign belongs before the root in the solution?",
         ),
         Mistake(
+            "wrong_solution",
+            (
+                _noise(lambda e, d: _by_formula(e, d, 2, 1, 2)),
+                _noise(lambda e, d: _by_formula(e, d, 2, 4, 1)),
+                _noise(lambda e, d: _by_formula(e, d, 1, 4, 2)),
+                _noise(lambda e, d: _by_formula(e, d, 4, 4, 2)),
+            ),
+            "Put your rho back into the formula for epsilon: it does not come out. Look at your solution of "
+            "the quadratic equation.",
+            "With x for the root of rho, x² + p x - epsilon = 0. What is p, and where do p and epsilon stand "
+            "in the solution?",
+        ),
+        Mistake(
             "small_term_only",
             (
                 _noise(lambda e, d: e),
@@ -110,7 +129,6 @@ QUESTION = Question(
             (
                 _noise(sigma=lambda rho, steps: math.sqrt(steps / rho)),
                 _noise(sigma=lambda rho, steps: math.sqrt(2 * steps / rho)),
-                _noise(sigma=lambda rho, steps: math.sqrt(steps) / (2 * rho) ** 0.5 / 2),
                 _noise(sigma=lambda rho, steps: math.sqrt(steps / 2) / (2 * rho)),
             ),
             "Your noise is off by a factor. Where does the 2 of a step's rho end up if you solve for the "

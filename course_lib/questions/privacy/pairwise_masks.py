@@ -131,6 +131,8 @@ QUESTION = Question(
             "other_modulus",
             (
                 _masked(wrapped=lambda x: x % (_WHOLE - 1)),
+                _masked(wrapped=lambda x: x % (_WHOLE - 1), total=lambda sent, values: values.sum(axis=0)),
+                _masked(wrapped=lambda x: x % 2**31, total=lambda sent, values: values.sum(axis=0)),
                 _masked(wrapped=lambda x: x % 2**31),
                 _masked(wrapped=lambda x: np.fmod(x, _WHOLE)),
                 _masked(wrapped=_signed),

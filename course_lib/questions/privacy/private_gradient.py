@@ -227,6 +227,10 @@ QUESTION = Question(
                 _divided(lambda c, expected: max(len(c), 1)),
                 _divided(lambda c, expected: np.float64(len(c))),
                 _divided(lambda c, expected: 1.0),
+                _private(noisy=lambda c, noise, expected: c.sum(axis=0) / max(len(c), 1) + noise / expected),
+                _private(
+                    noisy=lambda c, noise, expected: c.sum(axis=0) / np.float64(len(c)) + noise / expected
+                ),
             ),
             "You divide by something else than what was expected. Who may know how many examples a step "
             "really had?",

@@ -71,6 +71,10 @@ def _reference(before, after, words, special):
     return _used()(before, after, words, special)
 
 
+def _repeated(before, after, words, special):
+    return [words[row] for row in np.nonzero(after - before)[0] if words[row] not in special]
+
+
 def _first_three(words, special):
     return [place > 2 for place in range(len(words))]
 
@@ -151,6 +155,13 @@ QUESTION = Question(
             ),
             "You return the words whose rows stayed as they were.",
             "An optimizer step moves the rows of the words that were read. Look at your comparison.",
+        ),
+        Mistake(
+            "repeated",
+            _repeated,
+            "The right words are in your list, and some of them several times.",
+            "`np.nonzero` of a table gives a place for each entry that is not 0, and a row has "
+            "several entries.",
         ),
         Mistake(
             "another_order",

@@ -143,6 +143,21 @@ QUESTION = Question(
             "A limit is no target: a gradient below it stays as it is.",
         ),
         Mistake(
+            "squared_norm",
+            (
+                _accumulated(
+                    clipped=lambda gradient, clip: gradient * min(1.0, clip / (gradient @ gradient))
+                ),
+                _accumulated(
+                    clipped=lambda gradient, clip: gradient * min(1.0, np.sqrt(clip / (gradient @ gradient)))
+                ),
+            ),
+            "Right where nothing has to be clipped, or nearly nothing. Is it the norm that you compare with "
+            "the limit?",
+            "The sum of the squares is the norm times itself. Compute the norm of what you return: is it "
+            "`clip`?",
+        ),
+        Mistake(
             "entry_by_entry",
             _accumulated(clipped=lambda gradient, clip: np.clip(gradient, -clip, clip)),
             "You limit each entry by itself. What has to be at most `clip`?",

@@ -96,6 +96,13 @@ QUESTION = Question(
             "workers, what is in the parts?",
         ),
         Mistake(
+            "one_value_more",
+            (_sent(part=lambda values, n: values // n + 1), _sent(part=lambda values, n: (values + n) // n)),
+            "Right where the values do not divide evenly. Where they do, how many zeros must be added?",
+            "12 values on 4 workers are parts of 3, and nothing has to be filled up. What does your formula "
+            "give for a part there?",
+        ),
+        Mistake(
             "part_with_a_fraction",
             (
                 _sent(part=lambda values, n: values / n),

@@ -81,6 +81,26 @@ def _by_position(shape, mesh, layout, device):
     return _pieces(shape, mesh, names, device)
 
 
+def _by_position_unguarded(shape, mesh, layout, device):
+    names = list(mesh)
+    names = [names[i] if name else None for i, name in enumerate(layout)]
+    return _pieces(shape, mesh, names, device)
+
+
+def _two_axes(mesh, device):
+    """Rows and columns of a mesh that has no other axes."""
+    names = list(mesh)
+    row, column = divmod(device, mesh[names[1]])
+    return {names[0]: row, names[1]: column}
+
+
+def _two_last_axes(mesh, device):
+    names = list(mesh)
+    places = dict.fromkeys(names, 0)
+    places[names[-2]], places[names[-1]] = divmod(device, mesh[names[-1]])
+    return places
+
+
 def _all_cut(shape, mesh, layout, device):
     names = list(mesh)
     return _pieces(shape, mesh, [name or names[i % len(names)] for i, name in enumerate(layout)], device)
@@ -147,6 +167,13 @@ QUESTION = Question(
             "count?",
         ),
         Mistake(
+            "two_axes_only",
+            (_with(where=_two_axes), _with(where=_two_last_axes)),
+            "Right for a mesh of two axes. What is left of the device's number after the last axis of three?",
+            "A quotient can be larger than the axis before. It has to be divided once more, for each axis "
+            "that is left.",
+        ),
+        Mistake(
             "cut_by_all_devices",
             _with(count=_all_devices),
             "Your pieces are too thin: the axis is cut by the devices of one axis of the mesh, not by all of "
@@ -156,7 +183,7 @@ QUESTION = Question(
         ),
         Mistake(
             "by_position",
-            _by_position,
+            (_by_position, _by_position_unguarded),
             "You take the axis of the mesh that stands at the same position. What do the names in the layout "
             "say?",
             "`(None, 'model')` cuts the second axis of the kernel along the mesh's axis of that name, "

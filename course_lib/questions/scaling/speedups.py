@@ -84,6 +84,14 @@ QUESTION = Question(
             "long would one worker take for it?",
         ),
         Mistake(
+            "time_of_the_small_job",
+            _both(grown=lambda s, p, n: (s + p * n) / (s + p / n)),
+            "Your first number is right. For the second you divide the time of the large job by that of the "
+            "small one.",
+            "Both times of a speed-up belong to the same job. How long do all workers take for the "
+            "larger one?",
+        ),
+        Mistake(
             "as_shares",
             (
                 lambda s, p, n: (1 / (s + p / n), s + p * n),
