@@ -399,3 +399,92 @@ def test_right_answers_of_other_kinds_pass(question_id, answer, seed):
 def test_every_question_of_these_lessons_is_answered_otherwise():
     asked = [each.id for word in ("scaling", "interpretability", "privacy") for each in questions.topic(word)]
     assert list(RIGHT) == asked
+
+
+# What the lessons' own functions say, where they compute the same.
+
+
+def drawn(question_id, seed=0):
+    """The inputs of a question and the right outputs."""
+    asked = questions.get(question_id)
+    for call in asked.calls(np.random.default_rng(seed)):
+        yield call, asked.reference(*call)
+
+
+def test_lesson_09_computes_the_same():
+    from course_lib import scaling
+
+    for (m, k, n, size, peak, bandwidth), right in drawn("scaling.roofline"):
+        operation = scaling.product("", m, k, n, itemsize=size)
+        reached = scaling.Ceilings(peak, bandwidth).attainable(operation.intensity)
+        np.testing.assert_allclose([operation.intensity, reached], right)
+    for (gradients, sizes, clip), right in drawn("scaling.accumulated_gradient"):
+        (mean,) = scaling.average([[row] for row in gradients], sizes.tolist())
+        np.testing.assert_allclose(mean * min(1, clip / np.linalg.norm(mean)), right)
+    for (largest, scale, growth_steps), (scales, skipped) in drawn("scaling.loss_scaling"):
+        machine = scaling.LossScale(scale, growth_steps)
+        for each, used, lost in zip(largest, scales, skipped, strict=True):
+            assert machine.scale == used
+            with np.errstate(over="ignore"):
+                scaled = np.float16(each * used) if each * used != 65504 else np.float16(65504)
+            assert (machine.update([scaled]) is None) == lost
+    for (values, workers, size), right in drawn("scaling.all_reduce_bytes"):
+        padded = -(-values // workers) * workers
+        assert scaling.all_reduce_bytes(padded * size, workers) == pytest.approx(right)
+    for (serial, parallel, workers), (fixed, _) in drawn("scaling.speedups"):
+        assert scaling.amdahl(parallel / (serial + parallel), workers) == pytest.approx(fixed)
+    for (parameters, tokens, accelerators, peak, share, recompute), right in drawn("scaling.training_days"):
+        flops = scaling.training_flops(parameters, tokens, recompute)
+        assert scaling.training_days(flops, accelerators, peak, share) == pytest.approx(right)
+
+
+def test_lesson_10_computes_the_same():
+    from course_lib import interpretability
+
+    for (attention,), right in drawn("interpretability.attention_rollout"):
+        np.testing.assert_allclose(interpretability.rollout(attention), right)
+    for (worth,), right in drawn("interpretability.shapley"):
+        count = len(worth).bit_length() - 1
+
+        def value(present, worth=worth, count=count):
+            return worth[np.asarray(present) @ (1 << np.arange(count))]
+
+        np.testing.assert_allclose(interpretability.shapley_exact(value, count), right, atol=1e-12)
+    for (attributions, values, bias), right in drawn("interpretability.deletion_area"):
+
+        def probability(present, values=values, bias=bias):
+            return scipy.special.expit(bias + np.asarray(present) @ values)
+
+        order = np.argsort(-attributions, kind="stable")
+        curve = interpretability.removal_curve(probability, order)
+        assert interpretability.area(curve) == pytest.approx(right)
+    for (p_values,), right in drawn("interpretability.holm"):
+        np.testing.assert_allclose(interpretability.holm(p_values), right)
+
+
+def test_lesson_11_computes_the_same():
+    from course_lib import privacy
+
+    for scores, right in drawn("privacy.membership_auc"):
+        assert privacy.auc(*scores) == pytest.approx(right)
+    for (members, others, share), right in drawn("privacy.true_positives"):
+        assert privacy.true_positives(members, others, share) == pytest.approx(right)
+    for (before, after, words, special), right in drawn("privacy.words_used"):
+        used = [words[row] for row in privacy.reconstruction.tokens_used(after - before)]
+        assert [word for word in used if word not in special] == right
+    for (gradients, clip, noise, draw, expected), right in drawn("privacy.private_gradient"):
+        layers = [(gradients, np.ones((len(gradients), 1)))]  # A linear layer's inputs and errors of 1.
+        (total,) = privacy.dp_sgd.clipped_sum(layers, clip)
+        np.testing.assert_allclose((total[:, 0] + noise * clip * draw) / expected, right, atol=1e-12)
+    for (_, updates, sizes), right in drawn("privacy.federated_average"):
+        usable = np.isfinite(updates).all(axis=1)
+        if usable.any():
+            (mean,) = privacy.federated.average([[row] for row in updates[usable]], sizes[usable].tolist())
+            np.testing.assert_allclose(mean, right)
+    for (values, masks), (sent, total) in drawn("privacy.pairwise_masks"):
+        coded = privacy.secure_aggregation.encode(values, scale=1.0)
+        pairs = masks.astype("uint32")
+        found = coded + pairs.sum(axis=1, dtype="uint32") - pairs.sum(axis=0, dtype="uint32")
+        np.testing.assert_array_equal(found, sent)
+        found = privacy.secure_aggregation.decode(found.sum(axis=0, dtype="uint32"), scale=1.0)
+        np.testing.assert_array_equal(found, total)

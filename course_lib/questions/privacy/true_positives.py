@@ -14,7 +14,7 @@ def _rate_calls(rng):
     low = np.append(np.round(rng.normal(1, 1, 6), 3), [-2.0, -2.5])
     far = np.array([9.0, 8.0, 1.0, 0.4, 0.3])
     return [
-        (*scores(300, 30, 1.2), 0.1),
+        (*scores(300, 33, 1.2), 0.1),
         (*scores(250, 45, 0.8), 0.3),
         Call((on_it, rng.permutation(tied), 0.25), about="others with equal scores"),
         Call((*scores(200, 16, 1.0), 0.125), about="a share of the others that is met exactly"),
