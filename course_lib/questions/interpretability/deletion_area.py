@@ -126,12 +126,8 @@ QUESTION = Question(
         ),
         Mistake(
             "insertion",
-            (
-                _area(curve=_inserted),
-                _area(curve=lambda *a: _removed(*a)[::-1], area=lambda s: 1 - _trapezoid(s)),
-            ),
-            "You begin without any word and add them. That is the insertion curve, or you have turned the "
-            "area round.",
+            _area(curve=_inserted),
+            "You begin without any word and add them. That is the insertion curve, on which high is good.",
             "The first point of the curve is the score of the whole text.",
         ),
         Mistake(

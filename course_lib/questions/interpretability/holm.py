@@ -54,6 +54,13 @@ def _from_the_largest(products):
     return np.minimum.accumulate(products[::-1])[::-1]
 
 
+def _sidak(p_values):
+    order, m = np.argsort(p_values, kind="stable"), len(p_values)
+    found = np.empty(m)
+    found[order] = np.maximum.accumulate(1 - (1 - p_values[order]) ** np.arange(m, 0, -1))
+    return found
+
+
 def _by_order(p_values):
     """Takes what argsort gives for the ranks."""
     return np.minimum(p_values * (len(p_values) - np.argsort(p_values, kind="stable")), 1.0)
@@ -89,6 +96,13 @@ QUESTION = Question(
             "You multiply every p-value by the number of tests. That is Bonferroni's correction; Holm's is "
             "kinder to all but the least.",
             "Once the least p-value has been dealt with, how many tests are left?",
+        ),
+        Mistake(
+            "sidak",
+            _sidak,
+            "You compute with powers of 1 - p. That is Šidák's form of the correction, which is nearly the "
+            "same where p is small.",
+            "Holm's own form multiplies each p-value by a whole number.",
         ),
         Mistake(
             "not_monotone",

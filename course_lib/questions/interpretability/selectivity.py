@@ -151,6 +151,12 @@ QUESTION = Question(
             "Selectivity is how many points of accuracy the probe is better on the real task.",
         ),
         Mistake(
+            "numbers_of_words",
+            _selectivity(lambda predicted, truth, ids: np.sum((predicted == truth)[ids != 0])),
+            "You count right words. An accuracy is a share: of what?",
+            "A text that is twice as long has twice as many right words, and the same accuracy.",
+        ),
+        Mistake(
             "sign",
             (
                 _selectivity(combine=lambda task, control: control - task),

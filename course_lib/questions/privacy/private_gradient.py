@@ -213,13 +213,15 @@ QUESTION = Question(
         ),
         Mistake(
             "noise_for_each",
-            (
-                _private(noisy=lambda c, noise, expected: (c + noise).sum(axis=0) / expected),
-                _private(noisy=lambda c, noise, expected: c.sum(axis=0) / expected),
-                _private(noisy=lambda c, noise, expected: (c.sum(axis=0) - noise) / expected),
-            ),
-            "You add the noise once for each example, or not at all.",
+            _private(noisy=lambda c, noise, expected: (c + noise).sum(axis=0) / expected),
+            "You add the noise once for each example.",
             "What is published is the sum. How often is `draw` to be added to it?",
+        ),
+        Mistake(
+            "no_noise",
+            _private(noisy=lambda c, noise, expected: c.sum(axis=0) / expected),
+            "Right where `noise` is 0. Where is the noise?",
+            "`draw` holds standard normal numbers. They need a scale before they hide anything.",
         ),
         Mistake(
             "true_number",

@@ -64,10 +64,16 @@ def _at(place, above=np.greater):
     """Above, or not below, the score of the other at a place from the highest."""
 
     def answer(members, others, share):
-        ordered = np.sort(others)[::-1]
-        return np.mean(above(members, ordered[min(max(place(others, share), 0), len(others) - 1)]))
+        ordered, first = np.sort(others)[::-1], max(place(others, share), 0)
+        return 1.0 if first >= len(others) else np.mean(above(members, ordered[first]))
 
     return answer
+
+
+def _precision(members, others, share):
+    threshold = np.append(np.sort(others)[::-1], -np.inf)[_allowed(others, share)]
+    found, wrong = np.sum(members > threshold), np.sum(others > threshold)
+    return found / max(found + wrong, 1)
 
 
 def _ties_broken(members, others, share):
@@ -109,6 +115,7 @@ QUESTION = Question(
             (
                 _at(lambda others, share: _allowed(others, share) + 1),
                 _at(lambda others, share: int(np.ceil(share * len(others)))),
+                _at(lambda others, share: round(share * len(others))),
             ),
             "More others are above your threshold than may be, or a member counts that is no higher than one "
             "of them.",
@@ -173,11 +180,7 @@ QUESTION = Question(
         ),
         Mistake(
             "share_of_all_found",
-            lambda members, others, share: (
-                _true_positives(members, others, share)
-                * len(members)
-                / max(_true_positives(members, others, share) * len(members) + _allowed(others, share), 1)
-            ),
+            _precision,
             "You divide by all who pass. That is the precision; asked for is a share of the members.",
             "How many of all members are found? What stands below the line then?",
         ),

@@ -49,6 +49,11 @@ def _clipped_first(mean):
     return answer
 
 
+def _clipped_by(norm):
+    """Compares another number than the norm with the limit."""
+    return _accumulated(clipped=lambda gradient, clip: gradient * min(1.0, clip / norm(gradient)))
+
+
 def _without_the_last(gradients, sizes):
     kept = sizes == sizes[0]
     return _mean(gradients[kept], sizes[kept])
@@ -143,19 +148,16 @@ QUESTION = Question(
             "A limit is no target: a gradient below it stays as it is.",
         ),
         Mistake(
-            "squared_norm",
-            (
-                _accumulated(
-                    clipped=lambda gradient, clip: gradient * min(1.0, clip / (gradient @ gradient))
-                ),
-                _accumulated(
-                    clipped=lambda gradient, clip: gradient * min(1.0, np.sqrt(clip / (gradient @ gradient)))
-                ),
+            "another_norm",
+            of_each(
+                _clipped_by,
+                lambda gradient: gradient @ gradient,
+                lambda gradient: np.sqrt(np.mean(gradient**2)),
+                lambda gradient: np.abs(gradient).sum(),
+                lambda gradient: np.abs(gradient).max(),
             ),
-            "Right where nothing has to be clipped, or nearly nothing. Is it the norm that you compare with "
-            "the limit?",
-            "The sum of the squares is the norm times itself. Compute the norm of what you return: is it "
-            "`clip`?",
+            "Right where the gradient is far from the limit. Is it the norm that you compare with `clip`?",
+            "Compute the root of the sum of the squares of what you return. Is it `clip`?",
         ),
         Mistake(
             "entry_by_entry",

@@ -77,6 +77,7 @@ QUESTION = Question(
             "all_workers",
             (
                 _sent(lambda n: 2 * (n - 1) * n),
+                _sent(lambda n: (n - 1) * n),
                 _sent(lambda n: 2 * (n - 1), lambda values, n: -(-values // n) * n),
             ),
             "Your number is that of all workers together. How much does one of them send?",
@@ -107,6 +108,7 @@ QUESTION = Question(
             (
                 _sent(part=lambda values, n: values / n),
                 lambda values, n, size: 2 * (n - 1) * values * size // n,
+                lambda values, n, size: 2 * (n - 1) * values // n * size,
                 lambda values, n, size: round(2 * (n - 1) * values * size / n),
                 lambda values, n, size: -(-2 * (n - 1) * values * size // n),
                 _sent(part=lambda values, n: round(values / n)),

@@ -86,6 +86,12 @@ QUESTION = Question(
             "read.",
         ),
         Mistake(
+            "result_counted_twice",
+            _ceiling(values=lambda m, k, n: m * k + k * n + 2 * m * n),
+            "You move the result twice. How often does the task let each of the three matrices travel?",
+            "A result need not be read before it is written.",
+        ),
+        Mistake(
             "one_matrix",
             (
                 _ceiling(values=lambda m, k, n: k * n),

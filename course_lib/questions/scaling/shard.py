@@ -101,6 +101,15 @@ def _two_last_axes(mesh, device):
     return places
 
 
+def _number_as_length(shape, mesh, layout, device):
+    place, rows = _coordinates(mesh, device), []
+    for size, name in zip(shape, layout, strict=True):
+        piece = mesh[name] if name else size
+        begin = place[name] * piece if name else 0
+        rows.append((begin, begin + piece))
+    return np.array(rows)
+
+
 def _all_cut(shape, mesh, layout, device):
     names = list(mesh)
     return _pieces(shape, mesh, [name or names[i % len(names)] for i, name in enumerate(layout)], device)
@@ -180,6 +189,12 @@ QUESTION = Question(
             "them.",
             "Devices that differ only along an axis of the mesh that the layout does not name hold the same "
             "piece.",
+        ),
+        Mistake(
+            "number_as_length",
+            _number_as_length,
+            "Your pieces are as long as the mesh's axis has devices. Is that a number of pieces or a length?",
+            "An axis of 24 that is cut into 4 pieces has pieces of 6.",
         ),
         Mistake(
             "by_position",

@@ -73,6 +73,13 @@ QUESTION = Question(
             "Which of the two parts gets shorter when more workers take part?",
         ),
         Mistake(
+            "one_law_for_both",
+            (_both(grown=_fixed), _both(fixed=_grown)),
+            "You return the same speed-up twice. What is different about the two jobs?",
+            "Who gets ten times the workers often takes on ten times the work. Which part of the job is "
+            "that?",
+        ),
+        Mistake(
             "serial_grows",
             (
                 _both(grown=lambda s, p, n: n),

@@ -119,6 +119,7 @@ QUESTION = Question(
             "unit_of_time",
             (
                 _days(seconds=1),
+                _days(seconds=365 * 86_400),
                 _days(seconds=3600),
                 _days(seconds=60),
                 _days(seconds=24),
