@@ -1,3 +1,5 @@
+# Written with the questions, by their author: only people who have not seen them can find what he missed.
+
 # %% interpretability.attention_rollout
 # mistake: no identity
 def attention_rollout(attention):

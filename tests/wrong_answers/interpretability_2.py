@@ -1,3 +1,5 @@
+# Written with the questions, by their author: only people who have not seen them can find what he missed.
+
 # %% interpretability.attention_rollout
 # mistake: only the last layer
 def attention_rollout(attention):

@@ -1,3 +1,5 @@
+# Written with the questions, by their author: only people who have not seen them can find what he missed.
+
 # %% privacy.membership_auc
 # mistake: ties count for nothing
 def membership_auc(members, others):

@@ -1,3 +1,5 @@
+# Written with the questions, by their author: only people who have not seen them can find what he missed.
+
 # %% scaling.roofline
 # mistake: counts a multiply-add as one operation
 def roofline(m, k, n, bytes_per_value, peak, bandwidth):

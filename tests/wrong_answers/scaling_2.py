@@ -1,3 +1,5 @@
+# Written with the questions, by their author: only people who have not seen them can find what he missed.
+
 # %% scaling.roofline
 # mistake: the lesser of peak and bandwidth, without the intensity
 def roofline(m, k, n, bytes_per_value, peak, bandwidth):
