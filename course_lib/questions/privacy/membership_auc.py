@@ -7,7 +7,8 @@ from course_lib.questions import Call, Mistake, Question
 
 def _auc_calls(rng):
     def scores(members, others, shift, digits=3):
-        return np.round(rng.normal(shift, 1, members), digits), np.round(rng.normal(0, 1, others), digits)
+        made = rng.normal(shift, 1, members), rng.normal(0, 1, others)
+        return tuple(np.round(each, digits) + 0.0 for each in made)  # No -0.
 
     return [
         scores(6, 9, 0.8),

@@ -205,6 +205,7 @@ QUESTION = Question(
             (
                 _private(noisy=lambda c, noise, expected: c.sum(axis=0) / expected + noise),
                 _private(noisy=lambda c, noise, expected: c.sum(axis=0) / max(len(c), 1) + noise),
+                _private(noisy=lambda c, noise, expected: c.sum(axis=0) / np.float64(len(c)) + noise),
                 _private(noisy=lambda c, noise, expected: (c.sum(axis=0) + noise / expected) / expected),
             ),
             "Your noise is added at the wrong moment: a mean needs less of it than a sum.",
