@@ -20,7 +20,7 @@ def _private_calls(rng):
         Call(zero, about="a gradient of zeros"),
         Call(call(0, 3.0, 1.3, clip=0.5), about="a step without examples"),
         Call((single, 0.6, 0.7, draw, 2.0), about="a single example"),
-        call(30, 32.0, 1.1, clip=0.4, width=6),
+        call(30, 32.0, 1.1, clip=0.4, scale=4.0, width=6),
     ]
 
 

@@ -14,6 +14,7 @@ def _rate_calls(rng):
     on_it = rng.permutation(np.array([4.0, 3.0, 2.0, 2.0, 1.0, 1.5, 0.5, 2.5, 3.5, 3.2]))
     low = np.append(np.round(rng.normal(1, 1, 6), 3), [-2.0, -2.5])
     far = np.array([9.0, 8.0, 1.0, 0.4, 0.3])
+    dense, few = np.linspace(-3, 4, 50), np.array([3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -2.5])
     return [
         (*scores(300, 33, 1.2), 0.1),
         (*scores(250, 45, 0.8), 0.3),
@@ -21,6 +22,7 @@ def _rate_calls(rng):
         Call((*scores(200, 16, 1.0), 0.125), about="a share of the others that is met exactly"),
         Call((*scores(30, 40, 1.5), 0.01), about="fewer others than one per share"),
         Call((far, np.array([2.0, 0.5, 0.2, 0.1]), 0.25), about="members between two others"),
+        (np.round(rng.permutation(dense) + rng.uniform(0, 0.1), 3), rng.permutation(few), 0.25),
         Call((rng.permutation(low), np.array([1.0, 2.0, 0.5]), 1.0), about="a share of 1"),
         (*scores(200, 150, 1.0, digits=1), 0.05),
     ]
