@@ -20,7 +20,7 @@ def _rate_calls(rng):
         (*scores(250, 45, 0.8), 0.3),
         Call((on_it, rng.permutation(tied), 0.25), about="others with equal scores"),
         Call((*scores(200, 16, 1.0), 0.125), about="a share of the others that is met exactly"),
-        Call((*scores(30, 40, 1.5), 0.01), about="fewer others than one per share"),
+        Call((*scores(30, 40, 1.5), 0.01), about="a share that is less than one of the others"),
         Call((far, np.array([2.0, 0.5, 0.2, 0.1]), 0.25), about="members between two others"),
         (np.round(rng.permutation(dense) + rng.uniform(0, 0.1), 3), rng.permutation(few), 0.25),
         Call((rng.permutation(low), np.array([1.0, 2.0, 0.5]), 1.0), about="a share of 1"),
@@ -32,15 +32,11 @@ def _allowed(others, share):
     return int(share * len(others) + 1e-9)
 
 
-def _true_positives(members, others, false_positives):
+def _reference(members, others, false_positives):
     allowed = _allowed(others, false_positives)
     if allowed >= len(others):
         return 1.0
     return np.mean(members > np.sort(others)[::-1][allowed])
-
-
-def _reference(members, others, false_positives):
-    return _true_positives(members, others, false_positives)
 
 
 def _by_threshold(threshold, above=np.greater):
@@ -154,7 +150,7 @@ QUESTION = Question(
             "threshold_from_members",
             (
                 _by_threshold(lambda members, others, share: np.quantile(members, 1 - share)),
-                lambda members, others, share: _true_positives(others, members, share),
+                lambda members, others, share: _reference(others, members, share),
             ),
             "You set the threshold by the members' scores. Whose share is limited?",
             "False positives are others who are taken for members. Sort those.",
@@ -162,7 +158,7 @@ QUESTION = Question(
         Mistake(
             "turned_round",
             (
-                lambda members, others, share: _true_positives(-members, -others, share),
+                lambda members, others, share: _reference(-members, -others, share),
                 _by_threshold(lambda members, others, share: np.quantile(others, share)),
                 _by_threshold(lambda members, others, share: np.quantile(others, share), np.less),
                 _by_threshold(lambda members, others, share: np.quantile(others, share), np.less_equal),
@@ -194,7 +190,7 @@ QUESTION = Question(
                     members > np.sort(others)[::-1][min(_allowed(others, share), len(others) - 1)]
                 ),
                 lambda members, others, share: (
-                    _true_positives(members, others, share) if share < 1 else np.mean(members > others.min())
+                    _reference(members, others, share) if share < 1 else np.mean(members > others.min())
                 ),
             ),
             "Right but with a share of 1. How many members are found if all others may pass?",
