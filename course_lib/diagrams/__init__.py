@@ -102,8 +102,8 @@ from course_lib.diagrams.transformer import (
 from course_lib.diagrams.welcome import ai_infrastructure, journey, lesson_loop
 
 __all__ = [
-    "Canvas",
     "DRAWINGS",
+    "Canvas",
     "Drawing",
     "accumulation",
     "adamw_step",

@@ -19,9 +19,7 @@ def one_step(canvas):
     for one, other in itertools.pairwise((batch, forward, loss, backward, update)):
         canvas.arrow(one.right, other.left)
     canvas.box(3, 10, 17, 11, "weights\n4 bytes each", fill="blue", square=True, size=SMALL)
-    canvas.box(
-        28, 10, 29, 11, "activations\nwhat each layer computed", fill="orange", square=True, size=SMALL
-    )
+    canvas.box(28, 10, 29, 11, "activations\nof every layer", fill="orange", square=True, size=SMALL)
     canvas.box(62, 10, 15, 11, "gradients\n4 bytes each", fill="green", square=True, size=SMALL)
     canvas.box(81, 10, 16, 11, "AdamW's means\n2 × 4 bytes", fill="grey", square=True, size=SMALL)
     canvas.line((14, 21), (14, 27.5), (25, 27.5))
@@ -140,7 +138,7 @@ def recomputation(canvas):
 def mixed_step(canvas):
     """A step in mixed precision: weights in float32, products in 16 bits, the loss scaled between them."""
     canvas.title("Mixed precision: compute in 16 bits, add up in 32")
-    master = canvas.box(2, 25, 15, 9, "weights\nfloat32", fill="blue", square=True)
+    canvas.box(2, 25, 15, 9, "weights\nfloat32", fill="blue", square=True)
     copy = canvas.box(25, 39, 15, 9, "a copy\n16 bits", fill="blue", square=True)
     forward = canvas.box(48, 39, 14, 9, "forward\n16 bits", bold=True)
     loss = canvas.box(72, 39, 12, 9, "loss\nfloat32", square=True)
@@ -203,7 +201,7 @@ def loss_scaling(canvas):
 
 @drawing(height=56)
 def data_parallel(canvas):
-    """Four workers with the same weights, a quarter of the batch each; their gradients are added up for all."""
+    """Four workers with the same weights, a quarter of the batch each; their gradients are added up."""
     canvas.title("Data parallel: the same sum, side by side")
     canvas.box(2, 8, 9, 38, "32\nreviews", fill="orange", square=True)
     canvas.box(62, 8, 14, 38, "all-reduce:\nadd all,\ngive all\nthe sum", fill="grey", bold=True)
@@ -223,7 +221,7 @@ def data_parallel(canvas):
 
 @drawing(height=66)
 def ring(canvas):
-    """Four workers in a ring add up four pieces of their gradients in three steps, and share them in three."""
+    """Four workers in a ring add up pieces of their gradients in three steps, and share them in three."""
     canvas.title("Ring all-reduce: pass a piece to the next worker, six times")
     count = 4
     have = np.ones((count, count), int)  # Of how many workers a worker holds the sum, for each piece.
@@ -260,7 +258,7 @@ def ring(canvas):
 
 @drawing(height=58)
 def split_kernels(canvas):
-    """A feed-forward part on two devices: the first kernel split by columns, the second by rows, then a sum."""
+    """A feed-forward part on two devices: one kernel split by columns, the next by rows, then a sum."""
     canvas.title("Tensor parallel: each device holds half of both kernels")
     x = canvas.matrix(3, 24, 4, 2, cell=(3, 3), fill="orange", name="X", shape="n × d")
     plus = canvas.circle(82, 30, 2.4, "+", fill="grey")
@@ -297,7 +295,7 @@ def two_processes(canvas):
     for process, left in ((0, 3), (1, 55)):
         canvas.box(left, 9, 42, 35, dashed=True)
         canvas.text(left + 2, 41, f"process {process}", bold=True, ha="left")
-        half = canvas.box(left + 10, 31, 22, 6, "16 of 32 reviews", fill="orange", square=True, size=SMALL)
+        canvas.box(left + 10, 31, 22, 6, "16 of 32 reviews", fill="orange", square=True, size=SMALL)
         for i in range(2):
             device = canvas.box(
                 left + 3 + 20 * i,

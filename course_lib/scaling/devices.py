@@ -151,9 +151,9 @@ def split_layout(mesh):
     import keras
 
     layout = keras.distribution.LayoutMap(mesh)
-    layout["attention/(query|key|value)/kernel"] = (None, "model", None)
-    layout["attention/(query|key|value)/bias"] = ("model", None)
-    layout["attention/attention_output/kernel"] = ("model", None, None)
+    layout["attention/(query|key|value)/kernel"] = (None, "model")
+    layout["attention/(query|key|value)/bias"] = ("model",)
+    layout["attention/attention_output/kernel"] = ("model", None)
     layout["intermediate_dense/kernel"] = (None, "model")
     layout["intermediate_dense/bias"] = ("model",)
     layout["output_dense/kernel"] = ("model", None)
@@ -198,7 +198,6 @@ def train_on_jax(kind, ids, labels, process, processes):
 
 def train_mirrored(ids, labels, count):
     """Trains `small_encoder` with TensorFlow's strategy for several devices of one process."""
-    import keras
     import tensorflow as tf
 
     (cpu,) = tf.config.list_physical_devices("CPU")

@@ -28,7 +28,7 @@ def underflow(values, dtype="float16", scale=1.0):
 
 
 class LossScale:
-    """The factor of the loss that keeps gradients inside float16: halved when one overflows, doubled at times.
+    """The loss' factor that keeps gradients inside float16: halved when one overflows, doubled at times.
 
     Args:
         scale: To begin with.
