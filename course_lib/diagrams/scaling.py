@@ -229,7 +229,7 @@ def ring(canvas):
         row, column = divmod(step, count)
         x, y = (9 + 24 * column, 35) if row == 0 else (9 + 24 * (column + 1), 6)
         adding = step < count - 1
-        sent = [(worker - step + (0 if adding else count)) % count for worker in range(count)]
+        sent = [(worker - step) % count for worker in range(count)]
         fills = np.where(have == count, "green", np.where(have == 1, "white", "orange"))
         grid = canvas.matrix(x, y, count, count, cell=(3.9, 4.2), fill=fills, values=have)
         name = f"after step {step}" if step else "start"

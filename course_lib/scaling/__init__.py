@@ -6,7 +6,7 @@ processes of their own) and `plan` (how long, on paper). None of them imports a 
 """
 
 from course_lib.scaling.collectives import all_reduce_bytes, ring_all_reduce
-from course_lib.scaling.devices import Run, train
+from course_lib.scaling.devices import Run, on_devices
 from course_lib.scaling.gradients import average, split
 from course_lib.scaling.memory import peak_memory, state_bytes
 from course_lib.scaling.plan import amdahl, step_seconds, training_days, training_flops, utilisation
@@ -24,13 +24,13 @@ __all__ = [
     "ceilings",
     "elementwise",
     "fastest",
+    "on_devices",
     "peak_memory",
     "product",
     "ring_all_reduce",
     "split",
     "state_bytes",
     "step_seconds",
-    "train",
     "training_days",
     "training_flops",
     "underflow",

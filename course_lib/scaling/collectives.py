@@ -31,12 +31,11 @@ def ring_all_reduce(arrays):
     pieces = [[part.copy() for part in np.array_split(np.ravel(each), count)] for each in arrays]
     sent = [0] * count
     for step in range(2 * (count - 1)):
-        adding = step < count - 1
-        moves = [(i, (i - step + (0 if adding else count)) % count) for i in range(count)]
+        moves = [(i, (i - step) % count) for i in range(count)]
         messages = [pieces[i][piece].copy() for i, piece in moves]  # All are sent at the same time.
         for (i, piece), message in zip(moves, messages, strict=True):
             other = pieces[(i + 1) % count]
-            other[piece] = other[piece] + message if adding else message
+            other[piece] = other[piece] + message if step < count - 1 else message
             sent[i] += message.nbytes
     return [np.concatenate(each).reshape(shape) for each in pieces], sent
 

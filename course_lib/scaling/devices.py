@@ -1,12 +1,12 @@
 """A small training on several devices, with Keras: `DataParallel`, `ModelParallel`, `MirroredStrategy`.
 
 The devices are virtual ones of this machine's processor, which must be asked for before JAX or TensorFlow
-starts. So each training runs in processes of its own, which `train` starts:
+starts. So each training runs in processes of its own, which `on_devices` starts:
 
     python -m course_lib.scaling.devices FOLDER PROCESS
 
 reads the batches and settings in FOLDER and prints what came out, as JSON. What it does is what a script on
-real accelerators does, apart from the environment that `train` gives it.
+real accelerators does, apart from the environment that `on_devices` gives it.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ class Run:
     devices: int
 
 
-def train(ids, labels, kinds=("data parallel",), devices=4, processes=1, timeout=300):
+def on_devices(ids, labels, kinds=("data parallel",), devices=4, processes=1, timeout=300):
     """Trains a small encoder on a few batches, once for each kind.
 
     Args:

@@ -23,7 +23,7 @@ def state_bytes(parameters, weight=4, gradient=4, optimizer=8, master=0):
     return parameters * (weight + gradient + optimizer + master)
 
 
-def peak_memory(function, every=0.001):
+def peak_memory(function, *args, every=0.001):
     """The most memory that this process takes while a function runs, beyond what it has before.
 
     The memory of the process is looked at again and again from a thread, so what lasts less than
@@ -31,7 +31,8 @@ def peak_memory(function, every=0.001):
     when it is used again; the function is therefore best the first of its size.
 
     Args:
-        function: Without arguments.
+        function: What to watch.
+        *args: What it is called with.
         every: Seconds between two looks.
 
     Returns:
@@ -49,7 +50,7 @@ def peak_memory(function, every=0.001):
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        result = function()
+        result = function(*args)
         highest = max(highest, process.memory_info().rss)
     finally:
         done.set()
