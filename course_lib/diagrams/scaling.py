@@ -288,34 +288,22 @@ def split_kernels(canvas):
     )
 
 
-@drawing(height=52)
+@drawing(height=48)
 def two_processes(canvas):
-    """Two processes, each with two devices and its half of the batch; gradients travel between them."""
-    canvas.title("Two processes: each feeds its half, and all hold the same weights")
-    for process, left in ((0, 3), (1, 55)):
-        canvas.box(left, 9, 42, 35, dashed=True)
-        canvas.text(left + 2, 41, f"process {process}", bold=True, ha="left")
-        canvas.box(left + 10, 31, 22, 6, "16 of 32 reviews", fill="orange", square=True, size=SMALL)
-        for i in range(2):
-            device = canvas.box(
-                left + 3 + 20 * i,
-                13,
-                16,
-                11,
-                f"device {2 * process + i}\nall weights",
-                fill="blue",
-                size=SMALL,
-            )
-            canvas.arrow((left + 15 + 12 * i, 31), device.top)
-            canvas.text(left + 8.6 + 25 * i, 28.6, "8", size=SMALL)
-    for left, right in ((22, 26), (42, 58), (74, 78)):
-        canvas.arrow((left, 19.5), (right, 19.5), line="green")
-        canvas.arrow((right, 17.5), (left, 17.5), line="green")
-    canvas.text(50, 22, "gradients", size=SMALL, colour=LINES["green"])
-    canvas.text(
-        50,
-        4.5,
-        "one command each, told its number, how many there are and where number 0 listens",
-        size=SMALL,
-        colour=FAINT,
-    )
+    """Two processes, each with a device and its half of the batch; gradients travel between them."""
+    canvas.title("Two processes: each feeds its half, and both hold the same weights")
+    batch = canvas.box(38, 35, 24, 6, "a batch of 32 reviews", fill="orange", square=True, size=SMALL)
+    for process, left, half_at, device_at in ((0, 3, 6, 26), (1, 55, 80, 58)):
+        canvas.box(left, 8, 42, 21, dashed=True)
+        canvas.text(left + 21, 26, f"process {process}", bold=True)
+        half = canvas.box(half_at, 13, 14, 6, "16 reviews", fill="orange", square=True, size=SMALL)
+        device = canvas.box(device_at, 11.5, 16, 9, f"device {process}\nall weights", fill="blue", size=SMALL)
+        canvas.arrow(half, device)
+        side = batch.left if process == 0 else batch.right
+        canvas.line(side, (half.center[0], side[1]))
+        canvas.arrow((half.center[0], side[1]), half.top)
+    canvas.arrow((42, 17), (58, 17), line="green")
+    canvas.arrow((58, 15), (42, 15), line="green")
+    canvas.text(50, 20, "gradients", size=SMALL, colour=LINES["green"])
+    text = "one command each, told its number, how many there are and where number 0 listens"
+    canvas.text(50, 3.5, text, size=SMALL, colour=FAINT)

@@ -11,7 +11,7 @@ from course_lib.scaling.gradients import average, split
 from course_lib.scaling.memory import peak_memory, state_bytes
 from course_lib.scaling.plan import amdahl, step_seconds, training_days, training_flops, utilisation
 from course_lib.scaling.precision import LossScale, underflow
-from course_lib.scaling.roofline import Ceilings, Operation, ceilings, elementwise, fastest, product
+from course_lib.scaling.roofline import Ceilings, Operation, elementwise, fastest, product
 
 __all__ = [
     "Ceilings",
@@ -21,7 +21,6 @@ __all__ = [
     "all_reduce_bytes",
     "amdahl",
     "average",
-    "ceilings",
     "elementwise",
     "fastest",
     "on_devices",

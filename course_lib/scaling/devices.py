@@ -5,8 +5,8 @@ starts. So each training runs in processes of its own, which `on_devices` starts
 
     python -m course_lib.scaling.devices FOLDER PROCESS
 
-reads the batches and settings in FOLDER and prints what came out, as JSON. What it does is what a script on
-real accelerators does, apart from the environment that `on_devices` gives it.
+reads the batches and settings in FOLDER and writes what came out there, as JSON. It does what a script on real
+accelerators does, apart from the environment that `on_devices` gives it.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -92,10 +93,12 @@ def on_devices(ids, labels, kinds=("data parallel",), devices=4, processes=1, ti
                 with (path / f"{process}.log").open("w", encoding="utf-8") as log:
                     started.append(
                         subprocess.Popen(  # noqa: S603  Our own interpreter and module.
-                            [*command, str(process)], stdout=subprocess.PIPE, stderr=log, env=environment
+                            [*command, str(process)], stdout=log, stderr=subprocess.STDOUT, env=environment
                         )
                     )
-            outputs = [each.communicate(timeout=timeout)[0] for each in started]
+            end = time.monotonic() + timeout
+            for each in started:
+                each.wait(timeout=max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired as error:
             raise RuntimeError(f"A process took more than {timeout} s: {_logs(path)}") from error
         finally:
@@ -104,7 +107,9 @@ def on_devices(ids, labels, kinds=("data parallel",), devices=4, processes=1, ti
                 each.wait()
         if any(each.returncode for each in started):
             raise RuntimeError(f"A process failed: {_logs(path)}")
-    found = [json.loads(output) for output in outputs]
+        found = [
+            json.loads((path / f"{process}.json").read_text(encoding="utf-8")) for process in range(processes)
+        ]
     return {kind: [Run(**each[kind]) for each in found] for kind in kinds}
 
 
@@ -119,12 +124,12 @@ def _logs(path):
 
 
 def small_encoder():
-    """A compiled classifier of two blocks with weights that are the same on every machine and backend."""
+    """A compiled classifier of one block with weights that are the same on every machine and backend."""
     import keras
 
     from course_lib import transformer, weights
 
-    encoder = transformer.encoder(len(weights.vocabulary()), 2, 4, 64, 256, max_length=128, dropout=0.0)
+    encoder = transformer.encoder(len(weights.vocabulary()), 1, 4, 64, 256, max_length=128, dropout=0.0)
     logits = keras.layers.Dense(2, name="logits")(encoder.output["pooled_output"])
     model = keras.Model(encoder.input, logits)
     rng = np.random.default_rng(0)
@@ -132,7 +137,7 @@ def small_encoder():
         if variable.path.endswith(("kernel", "embeddings")):
             variable.assign(rng.normal(scale=0.05, size=variable.shape).astype("float32"))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(1e-3), loss)
+    model.compile(keras.optimizers.SGD(0.1), loss)
     return model
 
 
@@ -262,7 +267,8 @@ def main(folder, process):
         else:
             model, losses, count = train_on_jax(kind, ids, labels, process, processes)
         found[kind] = Run(losses, digest(model), held(model), count)
-    print(json.dumps({kind: dataclasses.asdict(run) for kind, run in found.items()}))
+    text = json.dumps({kind: dataclasses.asdict(run) for kind, run in found.items()})
+    (path / f"{process}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

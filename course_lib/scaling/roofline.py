@@ -102,27 +102,3 @@ def fastest(functions, rounds=5):
             if turn:
                 least[name] = min(least[name], time.perf_counter() - start)
     return least
-
-
-def ceilings(size=2048, megabytes=128, rounds=5):
-    """Measures this machine: the product of two square matrices, and the sum of two arrays.
-
-    Args:
-        size: Rows of the matrices.
-        megabytes: Of each of the arrays; far more than the processor's caches hold.
-        rounds: How often each is tried; the best counts.
-
-    Returns:
-        `Ceilings` for float32, with the backend that Keras uses.
-    """
-    from keras import ops
-
-    square = ops.ones((size, size), "float32")
-    long = ops.ones((megabytes * 250_000,), "float32")
-    work = {
-        "product": lambda: ops.convert_to_numpy(ops.matmul(square, square)[0, 0]),
-        "sum": lambda: ops.convert_to_numpy(ops.add(long, long)[0]),
-    }
-    spent = fastest(work, rounds)
-    flops = product("", size, size, size).flops
-    return Ceilings(flops / spent["product"], 3 * 4 * long.shape[0] / spent["sum"])
