@@ -5,8 +5,8 @@ starts. So each training runs in processes of its own, which `on_devices` starts
 
     python -m course_lib.scaling.devices FOLDER PROCESS
 
-reads the batches and settings in FOLDER and writes what came out there, as JSON. It does what a script on real
-accelerators does, apart from the environment that `on_devices` gives it.
+reads the batches and settings in FOLDER and writes what came out there, as JSON. It does what a script on
+real accelerators does, apart from the environment that `on_devices` gives it.
 """
 
 import dataclasses
