@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from course_lib import scaling
+from course_lib import scaling, transformer
 from course_lib.scaling import devices
 
 # Operations, bytes, ceilings
@@ -61,6 +61,36 @@ def test_peak_memory_sees_what_a_function_takes_and_gives_back():
     assert 60e6 < peak < 90e6
     with pytest.raises(ZeroDivisionError):
         scaling.peak_memory(lambda: 1 / 0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs tf.GradientTape")
+def test_keras_recomputes_a_block_in_less_memory_and_to_the_same_gradients():
+    import tensorflow as tf
+
+    def block():
+        return transformer.EncoderBlock(4, 256, name="block")
+
+    x = tf.constant(np.random.default_rng(0).normal(size=(8, 64, 64)), "float32")
+    usual = [block() for _ in range(4)]
+    with keras.RematScope(mode="full"):
+        thrifty = [block() for _ in range(4)]
+
+    def gradients(blocks):
+        with tf.GradientTape() as tape:
+            out = x
+            for each in blocks:
+                out = each(out)
+            loss = tf.reduce_sum(out**3)
+        return tape.gradient(loss, [v.value for each in blocks for v in each.trainable_variables])
+
+    gradients(usual), gradients(thrifty)
+    for one, other in zip(usual, thrifty, strict=True):
+        other.set_weights(one.get_weights())
+    most, expected = scaling.peak_memory(gradients, usual)
+    less, found = scaling.peak_memory(gradients, thrifty)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+    assert less < 0.8 * most
 
 
 # Gradients of parts
@@ -233,3 +263,30 @@ def test_without_jax_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install"):
         scaling.on_devices(np.zeros((1, 4, 4), int), np.zeros((1, 4), int))
+
+
+@pytest.fixture
+def batches():
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1000, 20_000, size=(2, 8, 12))
+    ids[:, :, -3:] = 0
+    return ids, rng.integers(0, 2, size=(2, 8))
+
+
+def test_processes_and_cut_kernels_give_the_same_training(batches):
+    pytest.importorskip("jax")
+    alone = scaling.on_devices(*batches, ("data parallel", "model parallel"), devices=2)
+    (whole,), (cut,) = alone["data parallel"], alone["model parallel"]
+    both = scaling.on_devices(*batches, ("data parallel",), devices=2, processes=2)["data parallel"]
+    assert [run.losses for run in both] == [whole.losses] * 2
+    assert {run.digest for run in both} == {whole.digest}
+    assert [run.bytes for run in both] == [whole.bytes[:1]] * 2
+    assert [run.devices for run in (*both, whole, cut)] == [2] * 4
+    np.testing.assert_allclose(cut.losses, whole.losses, rtol=1e-4)
+    assert max(cut.bytes) < 0.55 * whole.bytes[0]
+
+
+def test_processes_that_take_too_long_are_ended(batches):
+    pytest.importorskip("jax")
+    with pytest.raises(RuntimeError, match="more than 0.1 s"):
+        scaling.on_devices(*batches, devices=2, timeout=0.1)
