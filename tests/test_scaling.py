@@ -288,5 +288,5 @@ def test_processes_and_cut_kernels_give_the_same_training(batches):
 
 def test_processes_that_take_too_long_are_ended(batches):
     pytest.importorskip("jax")
-    with pytest.raises(RuntimeError, match="more than 0.1 s"):
+    with pytest.raises(RuntimeError, match="took more than"):
         scaling.on_devices(*batches, devices=2, timeout=0.1)
