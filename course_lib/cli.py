@@ -555,6 +555,7 @@ def train(
         typer.Option(metavar="HOST:PORT", help="Where process 0 listens, and all others reach it."),
     ] = None,
     devices: Annotated[int | None, typer.Option(help="Devices to make of each host's CPU.")] = None,
+    wait: Annotated[int, typer.Option(help="Seconds until all processes must have come.")] = 300,
     timeout: Annotated[int, typer.Option(help="Seconds without a sign of life of another process.")] = 60,
     data: Annotated[
         pathlib.Path | None,
@@ -570,7 +571,7 @@ def train(
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Fine-tune the pretrained encoder, not a small new one.")
     ] = False,
-    layers: Annotated[int, typer.Option(help="Blocks of the new encoder.")] = 2,
+    layers: Annotated[int, typer.Option(help="Blocks of the new encoder; 0 leaves a mean of tokens.")] = 2,
     width: Annotated[int, typer.Option(help="Its width.")] = 64,
     heads: Annotated[int, typer.Option(help="Its heads.")] = 2,
     dropout: Annotated[float, typer.Option(help="Rate of dropout.")] = 0.1,
@@ -600,7 +601,7 @@ def main():
         sys.stdout.reconfigure(errors="replace")
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         # Names of files come from others, and a terminal obeys what stands in them.
         shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         typer.echo(f"course: {shown}", err=True)

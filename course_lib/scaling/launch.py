@@ -11,6 +11,7 @@ import json
 import numbers
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import sys
 
 import course_lib
 
+CHECKPOINT = "checkpoint.safetensors"
 LOG = "process-{}.log"
 
 
@@ -35,7 +37,8 @@ class Options:
         index: Which of them this is, from 0.
         coordinator: `"HOST:PORT"` where process 0 listens and all others can reach it.
         devices: Devices per process, of a CPU; None takes what there is.
-        timeout: Seconds that the others may be silent, while training or until all have come.
+        wait: Seconds until all must have come.
+        timeout: Seconds after which a process without a sign of life counts as lost.
         data: A table of texts and labels, as `read_labelled` takes it; None takes IMDB's training reviews.
         reviews: How many of them; None takes all.
         batch_size: Texts per step, of all processes together.
@@ -43,7 +46,7 @@ class Options:
         learning_rate: Its peak; None takes 1e-3, and 1e-4 with `pretrained`.
         length: Tokens per text; longer ones lose their middle.
         pretrained: Whether the pretrained encoder is fine-tuned; otherwise a small one starts from nothing.
-        layers: Blocks of the small one.
+        layers: Blocks of the small one; without any it is a mean of token vectors.
         width: Its width.
         heads: Its heads.
         dropout: Rate of dropout.
@@ -57,6 +60,7 @@ class Options:
     index: int = 0
     coordinator: str | None = None
     devices: int | None = None
+    wait: int = 300
     timeout: int = 60
     data: str | None = None
     reviews: int | None = None
@@ -75,7 +79,17 @@ class Options:
 
     def recipe(self):
         """The options that decide what comes out; who takes part does so only in the last digits."""
-        others = ("output", "processes", "index", "coordinator", "devices", "timeout", "every", "resume")
+        others = (
+            "output",
+            "processes",
+            "index",
+            "coordinator",
+            "devices",
+            "wait",
+            "timeout",
+            "every",
+            "resume",
+        )
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in others}
 
 
@@ -88,10 +102,8 @@ def check(options):
     Raises:
         ValueError: The message names the option.
     """
-    least = dict.fromkeys(
-        ("processes", "timeout", "batch_size", "epochs", "layers", "width", "heads", "every"), 1
-    )
-    for name, bound in {**least, "length": 3, "index": 0, "seed": 0}.items():
+    counts = ("processes", "wait", "timeout", "batch_size", "epochs", "width", "heads", "every")
+    for name, bound in {**dict.fromkeys(counts, 1), "length": 3, "layers": 0, "index": 0, "seed": 0}.items():
         value = getattr(options, name)
         if not isinstance(value, numbers.Integral) or value < bound:
             raise ValueError(f"{_option(name)} must be a whole number from {bound} on. Received: {value!r}")
@@ -181,8 +193,10 @@ def train(options, show=print):
     check(options)
     if options.data is not None and not pathlib.Path(options.data).is_file():
         raise ValueError(f"There is no file {options.data}.")
-    _check_port(options)
     folder = pathlib.Path(options.output)
+    if not options.resume and options.index == 0 and (folder / CHECKPOINT).exists():
+        raise ValueError(f"There is a checkpoint already in {folder}. Remove it, or take another folder.")
+    _check_port(options)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG.format(options.index)
     with log.open("wb") as noise:
@@ -247,25 +261,31 @@ class _Told:
             again += f": training goes on from the checkpoint of step {self.kept}"
         if self.error and self.error["kind"] == "value":
             return ValueError(self.error["message"])
-        if self.error and self.error["kind"] == "peer" or (code == -signal.SIGABRT and self.joined):
-            what = self.error["message"] if self.error else "its sign of life has not come"
-            if self.options.processes > 1:
+        lost = self.error["kind"] == "peer" if self.error else code == -signal.SIGABRT
+        if lost and self.options.processes > 1:
+            said = self.error["message"] if self.error else _last_words(log)
+            if not self.joined:
                 return TrainingError(
-                    f"{self.who} stopped after step {self.step}: another process ended, or the network to it "
-                    f"did ({what}). {again}. Details: {log}"
+                    f"{self.who} and the others did not meet at {self.options.coordinator} ({said}). "
+                    "Start the command on every host within --wait seconds, with the same --processes and "
+                    f"--coordinator and an --index of its own. Details: {log}"
                 )
-        if not self.joined and self.options.processes > 1:
             return TrainingError(
-                f"{self.who} waited {self.options.timeout} s at {self.options.coordinator}, and not all came. "
-                "Start the command on every host with the same --processes and --coordinator and an --index "
-                f"of its own, within --timeout, and let no firewall stand between. Details: {log}"
+                f"{self.who} stopped after step {self.step}: another process ended, or the network to it did "
+                f"({said}). {again}. Details: {log}"
             )
         if self.error:
-            return TrainingError(f"{self.who} failed: {self.error['message']} Details: {log}")
+            return TrainingError(f"{self.who} failed: {self.error['message']}. Details: {log}")
         end = f"signal {-code}" if code < 0 else f"status {code}"
         if code == -signal.SIGKILL:
             end += ", as when memory runs out"
         return TrainingError(f"{self.who} ended after step {self.step} by {end}. {again}. Details: {log}")
+
+
+def _last_words(log):
+    """What JAX wrote when it ended the process."""
+    said = re.findall(r"absl::Status: (.*)", log.read_text(encoding="utf-8", errors="replace"))
+    return said[-1][:200] if said else "no word of it"
 
 
 def _environment(options):

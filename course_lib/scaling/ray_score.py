@@ -6,6 +6,7 @@ over.
 """
 
 import os
+import socket
 
 import course_lib
 from course_lib.scaling import score
@@ -34,6 +35,7 @@ def on_ray(address):
         raise ImportError('--ray needs Ray: pip install "course-lib[scale]"') from None
 
     def run(make, waiting):
+        _check_reachable(address)
         mine = not ray.is_initialized()
         if mine:
             try:
@@ -53,6 +55,17 @@ def on_ray(address):
                 ray.shutdown()
 
     return run
+
+
+def _check_reachable(address):
+    """Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise RuntimeError(f"There is no Ray cluster at {address}: {error}") from error
 
 
 def _run(ray, make, waiting):
@@ -76,7 +89,7 @@ def work(make, name, texts, version):
     """What a worker does: the classifier is made once in each process."""
     if version != course_lib.__version__:
         raise RuntimeError(
-            f"this node has course-lib {course_lib.__version__}, and {version} asks. Install the same everywhere."
+            f"this node has course-lib {course_lib.__version__}, not {version}. Install the same everywhere."
         )
     if name not in _made:
         _made.clear()

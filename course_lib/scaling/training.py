@@ -27,7 +27,6 @@ import numpy as np
 from course_lib import runtime
 from course_lib.scaling import launch
 
-CHECKPOINT = "checkpoint.safetensors"
 RESULT = "result.json"
 MODEL = "model.keras"
 LIBRARIES = ("jax", "jaxlib", "keras", "numpy")
@@ -50,6 +49,9 @@ def main():
 
     options = launch.Options(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_launcher, daemon=True).start()
+    if not options.pretrained:
+        # Keras on JAX imports TensorFlow where it is, to seed it too: ten seconds for what nobody uses here.
+        sys.modules["tensorflow"] = None
     code = 1
     try:
         train(options, report)
@@ -63,6 +65,8 @@ def main():
         traceback.print_exc()
         report("error", kind="other", message=str(error) or type(error).__name__)
     sys.stderr.flush()
+    if code and options.processes > 1:
+        time.sleep(1)  # Where all have the same to say, JAX must not end the others before they did.
     os._exit(code)  # JAX's own end waits minutes for processes that are gone.
 
 
@@ -102,7 +106,7 @@ def train(options, report):
         model = _model(options, steps)
         losses = _restore(options, model, recipe)
         report("start", step=len(losses), steps=steps)
-        first = len(losses)
+        first, started = len(losses), time.monotonic()
         while len(losses) < steps:
             epoch, step = divmod(len(losses), steps_per_epoch)
             rows = share(options, len(labels), epoch, step)
@@ -112,7 +116,7 @@ def train(options, report):
             if done % options.every == 0 or done == steps:
                 if options.index == 0:
                     _keep(options, model, recipe, losses)
-                rate = (done - first) * options.batch_size / (time.monotonic() - began)
+                rate = (done - first) * options.batch_size / (time.monotonic() - started)
                 report("kept", step=done, steps=steps, loss=losses[-1], rate=rate)
         weights = [np.asarray(value) for value in model.get_weights()] if options.index == 0 else None
         _leave(options)
@@ -188,12 +192,10 @@ def read_labelled(path):
     known = {"0": 0, "1": 1, "negative": 0, "positive": 1}
     texts, labels = [], []
     with tables.open_table(path) as table:
-        if "label" not in table.columns:
-            raise ValueError(f"{path} has no column `label`.")
         for row in table:
-            label = None if row.reason else known.get(str(row.values["label"]))
+            label = None if row.reason else known.get(str(table.value(row, "label")))
             if label is None:
-                reason = row.reason or f"its label is none of {', '.join(known)}"
+                reason = row.reason or f"its `label` is none of {', '.join(known)}"
                 raise ValueError(f"Line {row.line} of {path} cannot be used: {reason}.")
             texts.append(row.text)
             labels.append(label)
@@ -258,9 +260,9 @@ def _join(options):
             options.coordinator,
             options.processes,
             options.index,
-            initialization_timeout=options.timeout,
+            initialization_timeout=options.wait,
             heartbeat_timeout_seconds=options.timeout,
-            shutdown_timeout_seconds=options.timeout,
+            shutdown_timeout_seconds=options.wait,
             # Who is alone on this machine is heard by nobody else on the network.
             coordinator_bind_address=f"{host}:{port}" if here.startswith("127.") else None,
         )
@@ -381,7 +383,7 @@ def _keep(options, model, recipe, losses):
     tensors = {name: np.asarray(each.value) for name, each in _variables(model).items()}
     about = {"recipe": json.dumps(recipe), "versions": json.dumps(versions())}
     data = safetensors.numpy.save({**tensors, "losses": np.array(losses)}, about)
-    with runtime.atomic_write(pathlib.Path(options.output, CHECKPOINT)) as path:
+    with runtime.atomic_write(pathlib.Path(options.output, launch.CHECKPOINT)) as path:
         path.write_bytes(data)
 
 
@@ -391,11 +393,9 @@ def _restore(options, model, recipe):
     import safetensors.numpy
     from jax.experimental import multihost_utils
 
-    path = pathlib.Path(options.output, CHECKPOINT)
+    path = pathlib.Path(options.output, launch.CHECKPOINT)
     data = b""
     if options.index == 0 and path.is_file():
-        if not options.resume:
-            raise ValueError(f"There is a checkpoint already: {path}. Remove it, or take another folder.")
         data = path.read_bytes()
         _check_recipe(path, data, recipe)
     if options.processes > 1:  # Its folder may be on process 0's disk only.
