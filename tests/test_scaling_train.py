@@ -27,22 +27,23 @@ from course_lib import cli
 from course_lib.scaling import launch, training
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TINY = (
-    "--batch-size 8 --epochs 40 --length 16 --layers 0 --width 8 --every 10 --wait 100 --timeout 25".split()
-)
+TINY = "--batch-size 8 --epochs 40 --length 16 --layers 0 --width 8 --every 10 --wait 150 --timeout 25"
+TINY = shlex.split(TINY)
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """80 texts whose words say what they are."""
     draw = random.Random(0)
-    words = ["bad awful dull poor boring".split(), "good great fine warm funny".split()]
+    words = [["bad", "awful", "dull", "poor", "boring"], ["good", "great", "fine", "warm", "funny"]]
     path = tmp_path_factory.mktemp("data") / "texts.csv"
     with path.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["text", "label"])
         for i in range(80):
-            said = draw.choices("the film a story plot actor".split(), k=6) + draw.choices(words[i % 2], k=2)
+            said = draw.choices(["the", "film", "a", "story", "plot", "actor"], k=6) + draw.choices(
+                words[i % 2], k=2
+            )
             out.writerow([" ".join(said), ("negative", "positive")[i % 2]])
     return path
 
@@ -293,7 +294,7 @@ def test_a_port_that_is_taken(tmp_path):
         other.listen()
         coordinator = f"127.0.0.1:{other.getsockname()[1]}"
         options = launch.Options(str(tmp_path / "out"), processes=2, coordinator=coordinator)
-        with pytest.raises(launch.TrainingError, match="cannot listen at --coordinator .* the port free"):
+        with pytest.raises(launch.TrainingError, match=r"cannot listen at --coordinator .* the port free"):
             launch.train(options)
 
 

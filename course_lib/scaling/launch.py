@@ -176,7 +176,12 @@ def _check_port(options):
         ) from error
 
 
-def train(options, show=print):
+def say(line):
+    """Prints a line at once, also into a launcher's log."""
+    print(line, flush=True)
+
+
+def train(options, show=say):
     """Takes part in a training as one of its processes; returns when it is done.
 
     Args:
