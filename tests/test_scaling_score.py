@@ -37,7 +37,9 @@ class StandIn:
     def predict(self, texts):
         if self.notes:
             path = pathlib.Path(self.notes, uuid.uuid4().hex)
-            path.write_text(json.dumps([os.getpid(), os.environ.get("RAY_NODE_ID"), texts[0]]))
+            ray = sys.modules.get("ray")
+            node = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else None
+            path.write_text(json.dumps([os.getpid(), node, texts[0]]))
         time.sleep(self.seconds)
         return [
             types.SimpleNamespace(
@@ -103,7 +105,7 @@ def test_order_and_columns_are_kept(table, tmp_path, small):
 FIELDS = strategies.text(strategies.characters(codec="utf-8"), max_size=20)
 
 
-@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.settings(deadline=None, max_examples=30)
 @hypothesis.given(strategies.lists(strategies.tuples(FIELDS, FIELDS), max_size=8))
 def test_csv_keeps_every_field(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("csv")
@@ -458,9 +460,26 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch, capsys, table, 
 # A Ray cluster of two nodes
 
 
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
+
+
+def started(cluster, tries=3):
+    """Two nodes; on a machine that is very busy Ray itself gives up after half a minute."""
+    made = cluster()
+    try:
+        made.add_node(**NODE, include_dashboard=False, no_monitor=True)
+        made.add_node(**NODE)
+    except Exception:
+        made.shutdown()
+        if tries == 1:
+            raise
+        return started(cluster, tries - 1)
+    return made
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes of one processor each, on this machine; a third comes and goes with `node`."""
+    """Two nodes of one processor each, on this machine."""
     pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -471,9 +490,7 @@ def cluster():
         import ray
         from ray.cluster_utils import Cluster
 
-        options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 2**20}
-        made = Cluster(initialize_head=True, head_node_args=options)
-        made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        made = started(Cluster)
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         try:
             ray.init(made.address, log_to_driver=False, logging_level="ERROR")
@@ -506,7 +523,10 @@ def disturbed(table, tmp_path, cluster, disturb):
     seen.mkdir()
     began = threading.Thread(target=lambda: wait_for(lambda: len(notes(seen)) >= 6) and disturb(notes(seen)))
     began.start()
-    score.score(table, out, StandIn(str(seen), 0.1), run=on_ray(cluster))
+    made = StandIn(
+        str(seen), 0.1, name=str(seen)
+    )  # A worker keeps a classifier as long as its name is the same.
+    score.score(table, out, made, run=on_ray(cluster))
     began.join()
     return out, notes(seen)
 
@@ -535,7 +555,7 @@ def test_a_lost_node_costs_no_row_and_doubles_none(cluster, table, tmp_path, who
     try:
         out, seen = disturbed(table, tmp_path, cluster, lose)
     finally:
-        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        cluster.add_node(**NODE)
     assert both(out) == whole
     assert lost[0] in {node for _, node, _ in seen}
     assert len(seen) > 30  # What the node had begun was done again elsewhere.
