@@ -3,8 +3,8 @@
     python benchmarks/score_nodes.py            # laps that are missing, then a run that loses a node
 
 Both nodes are on this machine, with a processor each, and what Ray and the driver do themselves needs
-the same processors. So there is a control beside the reviewer: a classifier that only waits, as long for each text. It
-shows what the distribution costs; the reviewer, what two processors gain.
+the same processors. So there is a control beside the reviewer: a classifier that only waits, as long for each
+text. It shows what the distribution costs; the reviewer, what two processors gain.
 """
 
 import argparse
@@ -20,18 +20,19 @@ import threading
 import time
 import types
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ |= {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4"}
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-
 import ray
 from ray.cluster_utils import Cluster
 
 from course_lib import deployment, imdb, runtime
 from course_lib.scaling import ray_score, score
 
-RECORD = pathlib.Path(score.__file__).with_name("score.json")
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_failure_threshold": "4",
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+}
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20, "include_log_monitor": False}
 
 
@@ -89,7 +90,7 @@ def lose_a_node(source, folder, make, cluster, node, want):
         elif gone.is_set():
             say(f"{done} rows are done")
 
-    say(f"scoring {len(want.splitlines())} rows on {len(ray.nodes())} nodes")
+    say(f"scoring {len(want.splitlines())} rows on two nodes")
     target = folder / "lost.jsonl"
     report = score.score(source, target, make, replace=True, run=ray_score.on_ray(cluster.address), show=show)
     say(f"{report.scored} rows scored, {report.rejected} set aside")
@@ -103,7 +104,7 @@ def main():
     parser.add_argument("--laps", type=int, default=3)
     parser.add_argument("--rows", type=int, default=640)
     parser.add_argument("--chunk", type=int, default=16)
-    parser.add_argument("--output", type=pathlib.Path, default=RECORD)
+    parser.add_argument("--output", type=pathlib.Path, default=score.RECORD)
     options = parser.parse_args()
     settings = {"rows": options.rows, "rows_per_chunk": options.chunk, "cores_per_node": 1}
     record = {"settings": settings, "laps": []}
@@ -117,6 +118,7 @@ def main():
         with runtime.atomic_write(options.output) as path:
             path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
+    os.environ |= RAY  # What the nodes' processes get.
     cluster = Cluster()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -167,7 +169,8 @@ def main():
             **{each: importlib.metadata.version(each) for each in ("ray", "ai-edge-litert")},
         },
         "note": "Both nodes are on one machine with two cores, which Ray and the driver use, too; `load` is "
-        "what the machine had to do meanwhile, others' work included. `waiting` is a classifier that sleeps.",
+        "what the machine had to do meanwhile, others' work included: where there is more of it, two processes "
+        "get a larger share than one. `waiting` is a classifier that sleeps.",
     }
     keep()
     print(record["ratio"])

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -455,6 +456,17 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch, capsys, table, 
     monkeypatch.setitem(sys.modules, "ray", None)
     assert course(monkeypatch, "score", table, tmp_path / "o.csv", "-b", bundle, "--ray", "auto") == 1
     assert capsys.readouterr().err == 'course: --ray needs Ray: pip install "course-lib[scale]"\n'
+
+
+def test_the_record_agrees_with_itself():
+    found = score.recorded()
+    for name, ratio in found["ratio"].items():
+        gains = [lap["2"][name] / lap["1"][name] for lap in found["laps"]]
+        assert ratio == pytest.approx(statistics.median(gains), abs=0.006)
+    assert found["ratio"]["waiting"] > 1.7
+    assert any("are killed" in line for line in found["lost"])
+    assert found["lost"][-2].endswith(f"{found['settings']['rows']} rows scored, 0 set aside")
+    assert found["lost"][-1].endswith("the file is byte for byte that of one machine")
 
 
 # A Ray cluster of two nodes

@@ -26,6 +26,7 @@ ROWS = 256  # Of a chunk.
 CHARACTERS = 2**20  # Of a chunk's texts, or a few more.
 DIGITS = 6  # Of probabilities.
 PLAN = "plan.json"
+RECORD = pathlib.Path(__file__).with_name("score.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,6 +274,16 @@ def in_flight(waiting, most, start, wait, result):
     while running:
         for done in wait(list(running)):
             yield running.pop(done), result(done)
+
+
+def recorded():
+    """What benchmarks/score_nodes.py measured: rows a second on one node and on two, and a run that lost one.
+
+    Returns:
+        Dict with `laps` (of each number of nodes, rows a second), `ratio` (the median gain), `lost` (lines of the
+        run that lost a node), `date`, `machine`, `versions`, `settings` and `note`.
+    """
+    return json.loads(RECORD.read_text(encoding="utf-8"))
 
 
 # Parts
