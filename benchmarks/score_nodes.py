@@ -169,8 +169,8 @@ def main():
             **{each: importlib.metadata.version(each) for each in ("ray", "ai-edge-litert")},
         },
         "note": "Both nodes are on one machine with two cores, which Ray and the driver use, too; `load` is "
-        "what the machine had to do meanwhile, others' work included: where there is more of it, two processes "
-        "get a larger share than one. `waiting` is a classifier that sleeps.",
+        "what the machine had to do meanwhile, others' work included: where there is more of it, two "
+        "processes get a larger share than one. `waiting` is a classifier that sleeps.",
     }
     keep()
     print(record["ratio"])

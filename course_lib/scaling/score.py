@@ -280,8 +280,8 @@ def recorded():
     """What benchmarks/score_nodes.py measured: rows a second on one node and on two, and a run that lost one.
 
     Returns:
-        Dict with `laps` (of each number of nodes, rows a second), `ratio` (the median gain), `lost` (lines of the
-        run that lost a node), `date`, `machine`, `versions`, `settings` and `note`.
+        Dict with `laps` (of each number of nodes, rows a second), `ratio` (the median gain), `lost` (lines of
+        the run that lost a node), `date`, `machine`, `versions`, `settings` and `note`.
     """
     return json.loads(RECORD.read_text(encoding="utf-8"))
 
