@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from course_lib import scaling, transformer
-from course_lib.scaling import devices
+from course_lib.scaling import devices, memory
 
 # Operations, bytes, ceilings
 
@@ -50,17 +50,27 @@ def test_a_training_in_float32_keeps_16_bytes_for_each_weight():
     assert scaling.state_bytes(1000, optimizer=0) == 8_000
 
 
-def test_peak_memory_sees_what_a_function_takes_and_gives_back():
+def test_a_process_is_watched_where_nothing_counts(monkeypatch):
     def work(size, pause):
         block = np.ones(size)
         time.sleep(pause)
         return block[0]
 
+    monkeypatch.setattr(memory, "_tensorflow_count", lambda: None)
     peak, result = scaling.peak_memory(work, 8_000_000, 0.05)
     assert result == 1
     assert 60e6 < peak < 90e6
     with pytest.raises(ZeroDivisionError):
         scaling.peak_memory(lambda: 1 / 0)
+
+
+@pytest.mark.skipif(memory._tensorflow_count() is None, reason="TensorFlow does not count here")
+def test_tensors_are_counted_and_what_was_there_before_is_not():
+    kept = ops.ones((1_000_000,))
+    peak, result = scaling.peak_memory(lambda: float(ops.max(ops.ones((4_000_000,)) * 2)))
+    assert result == 2
+    assert 32e6 <= peak < 33e6
+    assert kept.shape == (1_000_000,)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs tf.GradientTape")
@@ -216,8 +226,8 @@ def test_a_ring_needs_arrays_of_one_shape():
 
 def test_days_on_paper():
     flops = scaling.training_flops(7e9, 2e12)
-    assert flops == 8.4e22
-    assert scaling.training_flops(7e9, 2e12, recompute=True) == flops * 4 / 3
+    assert flops == pytest.approx(8.4e22)
+    assert scaling.training_flops(7e9, 2e12, recompute=True) == pytest.approx(flops * 4 / 3)
     days = scaling.training_days(flops, 1024, 312e12, 0.4)
     assert days == pytest.approx(7.6, abs=0.1)
     assert scaling.utilisation(flops, 1024, 312e12, 86_400 * days) == pytest.approx(0.4)

@@ -278,7 +278,7 @@ def split_kernels(canvas):
             canvas.arrow(one.right, other.left)
         canvas.arrow(second.right, plus)
     canvas.arrow(plus.right, y.left)
-    canvas.text(86, 36.6, "all-reduce:\nadd up", size=SMALL)
+    canvas.text(83.5, 40.5, "all-reduce:\nadd up", size=SMALL)
     canvas.text(
         45,
         2,
