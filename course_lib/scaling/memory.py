@@ -27,9 +27,9 @@ def state_bytes(parameters, weight=4, gradient=4, optimizer=8, master=0):
 def peak_memory(function, *args):
     """The most memory that is in use while a function runs, beyond what is in use before.
 
-    TensorFlow counts the bytes that it has given to tensors, on a GPU and, with oneDNN, on a processor. NumPy's
-    arrays are not among them. Where it does not count, the memory of the process is looked at every
-    millisecond instead. That misses memory which was freed before, kept by the process, and is now used again.
+    TensorFlow counts the bytes that it has given to tensors, on a GPU and, with oneDNN, on a processor.
+    NumPy's arrays are not among them. Where it does not count, the memory of the process is looked at every
+    millisecond instead. That misses what was freed before, kept by the process, and is now used again.
 
     Args:
         function: What to watch.
