@@ -497,13 +497,111 @@ def page(
     typer.echo(f"Look at it: python -m http.server --bind 127.0.0.1 --directory {path}")
 
 
+@app.command()
+def score(
+    source: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="A table that ends in .csv, .jsonl or .parquet.", metavar="INPUT", dir_okay=False
+        ),
+    ],
+    target: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="The file to write, of the same kind; what has no text goes to OUTPUT.rejected.jsonl.",
+            metavar="OUTPUT",
+            dir_okay=False,
+        ),
+    ],
+    bundle: Bundle = None,
+    column: Annotated[str, typer.Option(help="The column with the texts.")] = "text",
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster that does the work, such as 10.0.0.1:6379."),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace OUTPUT if it is there.")] = False,
+):
+    """Judge every row of a table; a run that was cut off goes on where it was."""
+    import rich.console
+    import rich.progress
+
+    from course_lib.scaling import score as scoring
+
+    run = None
+    if ray:
+        from course_lib.scaling import ray_score
+
+        run = ray_score.on_ray(ray)
+    made = scoring.Bundle(_bundle(bundle))
+    words = ("[progress.description]{task.description}", "{task.fields[rows]:,} rows")
+    columns = (words[0], rich.progress.BarColumn(), words[1], rich.progress.TimeRemainingColumn())
+    with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bar:
+        task = bar.add_task("Scoring", total=1.0, rows=0)
+        show = lambda rows, share: bar.update(task, completed=share, rows=rows)  # noqa: E731
+        found = scoring.score(source, target, made, column, replace, run, show)
+    typer.echo(str(found))
+
+
+@app.command()
+def train(
+    output: Annotated[
+        pathlib.Path,
+        typer.Argument(help="Folder for the checkpoint, the model and the logs.", file_okay=False),
+    ],
+    processes: Annotated[int, typer.Option(help="How many processes take part, one per host.")] = 1,
+    index: Annotated[int, typer.Option(help="Which of them this is, from 0.")] = 0,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where process 0 listens, and all others reach it."),
+    ] = None,
+    devices: Annotated[int | None, typer.Option(help="Devices to make of each host's CPU.")] = None,
+    wait: Annotated[int, typer.Option(help="Seconds until all processes must have come.")] = 300,
+    timeout: Annotated[int, typer.Option(help="Seconds without a sign of life of another process.")] = 60,
+    data: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A table with columns text and label; default: IMDB's 20,000.", dir_okay=False),
+    ] = None,
+    reviews: Annotated[int | None, typer.Option(help="How many of its texts; default: all.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Texts per step, of all processes together.")] = 64,
+    epochs: Annotated[int, typer.Option(help="Passes over the texts.")] = 2,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Its peak; default: 1e-3, and 1e-4 with --pretrained.")
+    ] = None,
+    length: Annotated[int, typer.Option(help="Tokens per text; longer ones lose their middle.")] = 256,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Fine-tune the pretrained encoder, not a small new one.")
+    ] = False,
+    layers: Annotated[int, typer.Option(help="Blocks of the new encoder; 0 leaves a mean of tokens.")] = 2,
+    width: Annotated[int, typer.Option(help="Its width.")] = 64,
+    heads: Annotated[int, typer.Option(help="Its heads.")] = 2,
+    dropout: Annotated[float, typer.Option(help="Rate of dropout.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Draws first weights, order of texts and dropout.")] = 0,
+    every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 25,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in the folder.")] = True,
+):
+    """Train a classifier on one host or many: the same command on each, with its own --index."""
+    from course_lib.scaling import launch
+
+    given = {
+        name: str(value) if isinstance(value, pathlib.Path) else value for name, value in locals().items()
+    }
+    del given["launch"]
+    options = launch.Options(**given)
+    result = launch.train(options)
+    if not options.index:
+        typer.echo(
+            f"{result['accuracy']:.1%} of {result['held_out']:,} held-out texts are right. The model: "
+            f"{output / 'model.keras'}"
+        )
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.
         sys.stdout.reconfigure(errors="replace")
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         # Names of files come from others, and a terminal obeys what stands in them.
         shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         typer.echo(f"course: {shown}", err=True)
