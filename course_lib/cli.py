@@ -538,7 +538,10 @@ def score(
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bar:
         task = bar.add_task("Scoring", total=1.0, rows=0)
         show = lambda rows, share: bar.update(task, completed=share, rows=rows)  # noqa: E731
-        found = scoring.score(source, target, made, column, replace, run, show)
+        try:
+            found = scoring.score(source, target, made, column, replace, run, show)
+        except KeyboardInterrupt:
+            raise RuntimeError("Stopped. The same command goes on where it was.") from None
     typer.echo(str(found))
 
 
@@ -580,12 +583,11 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in the folder.")] = True,
 ):
     """Train a classifier on one host or many: the same command on each, with its own --index."""
-    from course_lib.scaling import launch
-
     given = {
         name: str(value) if isinstance(value, pathlib.Path) else value for name, value in locals().items()
     }
-    del given["launch"]
+    from course_lib.scaling import launch
+
     options = launch.Options(**given)
     result = launch.train(options)
     if not options.index:

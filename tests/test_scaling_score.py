@@ -118,6 +118,41 @@ def test_csv_keeps_every_field(tmp_path_factory, rows):
     assert [row[:2] for row in read_csv(folder / "out.csv")[1:]] == rows
 
 
+PIECES = strategies.sampled_from(
+    [
+        b"\n",
+        b"\r",
+        b'"',
+        b",",
+        b"text",
+        b'{"text": "a"}',
+        b'{"text":',
+        b"}",
+        b"\xff",
+        b"\x00",
+        b" ",
+        "é".encode(),
+    ]
+)
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(strategies.lists(PIECES, max_size=20).map(b"".join))
+def test_whatever_a_file_holds_no_line_is_lost_without_a_word(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "in.jsonl").write_bytes(content)
+    report = score.score(folder / "in.jsonl", folder / "out.jsonl", StandIn())
+    lines = [line for line in content.split(b"\n") if line.decode("utf-8", "surrogateescape").strip()]
+    assert report.scored + report.rejected == len(lines)
+    assert len((folder / "out.jsonl").read_bytes().splitlines()) == report.scored
+    (folder / "in.csv").write_bytes(b"text,n\n" + content)
+    report = score.score(folder / "in.csv", folder / "out.csv", StandIn())
+    assert len(read_csv(folder / "out.csv")) == report.scored + 1
+    if report.rejected:
+        kept = (folder / "out.csv.rejected.jsonl").read_text().splitlines()
+        assert len(kept) == report.rejected
+
+
 def test_malformed_rows_of_csv_are_set_aside(tmp_path):
     lines = [
         b"\xef\xbb\xbftext,n",

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -10,7 +11,6 @@ import queue
 import random
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -59,29 +59,28 @@ def ip(*arguments):
 def namespaces():
     """Two hosts as the kernel makes them: each with a network of its own, and a cable between."""
     names = [f"course-{os.getpid()}-{i}" for i in range(2)]
-    made = []
-    try:
-        try:
-            for name in names:
-                ip("netns", "add", name)
-                made.append(name)
-            ends = [f"c{os.getpid()}-{i}" for i in range(2)]
-            peer = ["type", "veth", "peer", "name", ends[1], "netns", names[1]]
-            ip("link", "add", ends[0], "netns", names[0], *peer)
-            for i, (name, end) in enumerate(zip(names, ends, strict=True)):
-                ip("-n", name, "address", "add", f"10.213.7.{i + 1}/24", "dev", end)
-                ip("-n", name, "link", "set", end, "up")
-                ip("-n", name, "link", "set", "lo", "up")
-        except (OSError, subprocess.SubprocessError) as error:
-            pytest.skip(f"no network namespaces here, so loopback does: {error}")
+    ends = [f"c{os.getpid()}-{i}" for i in range(2)]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            ip("netns", "add", name)
+            stack.callback(ip, "netns", "delete", name)
+        peer = ["type", "veth", "peer", "name", ends[1], "netns", names[1]]
+        ip("link", "add", ends[0], "netns", names[0], *peer)
+        for i, (name, end) in enumerate(zip(names, ends, strict=True)):
+            ip("-n", name, "address", "add", f"10.213.7.{i + 1}/24", "dev", end)
+            ip("-n", name, "link", "set", end, "up")
+            ip("-n", name, "link", "set", "lo", "up")
         yield [["ip", "netns", "exec", name] for name in names], "10.213.7.1:4711"
-    finally:
-        for name in made:
-            ip("netns", "delete", name)
 
 
+@functools.cache
 def able():
-    return os.geteuid() == 0 and shutil.which("ip") is not None
+    """Whether this machine makes network namespaces; it takes root, and more than some containers allow."""
+    try:
+        with namespaces():
+            return True
+    except (OSError, subprocess.SubprocessError):
+        return False
 
 
 @pytest.fixture(scope="module", params=["two network namespaces", "loopback"])
@@ -89,12 +88,13 @@ def hosts(request):
     """What to put before a command so that it runs on either host, and the coordinator's address."""
     if request.param == "loopback":
         if able():
-            pytest.skip("in two network namespaces instead")
+            pytest.skip("ran in two network namespaces instead")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            yield [[], []], f"127.0.0.1:{probe.getsockname()[1]}"
+            port = probe.getsockname()[1]
+        yield [[], []], f"127.0.0.1:{port}"
     elif not able():
-        pytest.skip("only root makes network namespaces, so loopback does")
+        pytest.skip("this machine makes no network namespaces: runs on loopback instead")
     else:
         with namespaces() as found:
             yield found
@@ -130,7 +130,7 @@ class Process:
             self.lines.put(line)
         self.lines.put(None)
 
-    def wait_for(self, pattern, seconds=150):
+    def wait_for(self, pattern, seconds=240):
         """The first line with a pattern."""
         end = time.monotonic() + seconds
         while True:
@@ -141,7 +141,7 @@ class Process:
             if re.search(pattern, line):
                 return line
 
-    def end(self, seconds=150):
+    def end(self, seconds=240):
         """Waits for the end; returns exit status and all output."""
         code = self.running.wait(seconds)
         while (line := self.lines.get(timeout=10)) is not None:
@@ -222,7 +222,7 @@ def checkpoint(folder):
 def test_one_that_stays_alone_says_so(table, tmp_path, minilm):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        options = ["--coordinator", f"127.0.0.1:{probe.getsockname()[1]}", "--wait", "1"]
+        options = ["--coordinator", f"127.0.0.1:{probe.getsockname()[1]}", "--wait", "1"]  # Closed at once.
     alone = Process(tmp_path, table, *TINY, "--processes", "2", "--index", "1", *options)
     code, said = alone.end()
     assert code == 1
@@ -303,6 +303,12 @@ def test_no_resume_keeps_a_checkpoint(tmp_path):
     with pytest.raises(ValueError, match="There is a checkpoint already"):
         launch.train(launch.Options(str(tmp_path), resume=False))
     assert (tmp_path / launch.CHECKPOINT).read_bytes() == b"precious"
+
+
+def test_without_jax_the_error_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install jax"):
+        launch.train(launch.Options(str(tmp_path / "out")))
 
 
 @pytest.mark.parametrize(

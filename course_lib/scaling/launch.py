@@ -7,6 +7,7 @@ native code, and no Python in it can say anything any more.
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import numbers
 import os
@@ -193,9 +194,12 @@ def train(options, show=say):
 
     Raises:
         ValueError: As `check`, or if data, checkpoint and options do not go together.
+        ImportError: If JAX is not installed.
         TrainingError: If this process or another one failed, with a cause as far as it can be known.
     """
     check(options)
+    if importlib.util.find_spec("jax") is None:
+        raise ImportError("Training runs Keras on JAX, which is not installed: pip install jax")
     if options.data is not None and not pathlib.Path(options.data).is_file():
         raise ValueError(f"There is no file {options.data}.")
     folder = pathlib.Path(options.output)

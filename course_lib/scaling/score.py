@@ -151,7 +151,7 @@ def score(source, target, make, column="text", replace=False, run=None, show=Non
     with tables.open_table(source, column):  # For its errors.
         pass
     parts.mkdir(parents=True, exist_ok=True)
-    with fetch.lock(parts / "work"):
+    with fetch.lock(parts / target.name):
         if not parts.is_dir():  # Another process was at work here, and has just ended it.
             _check_free(target, parts, replace)
             parts.mkdir()
