@@ -216,7 +216,7 @@ def test_the_path_integral_is_exact_where_the_gradient_is_linear(steps, seed):
 
 
 def test_a_path_has_a_step():
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
         interpretability.path_integral(lambda x: x, np.zeros(2), np.ones(2), 0)
 
 
@@ -279,9 +279,9 @@ def test_sampled_values_add_up_and_come_near():
 
 
 def test_shapley_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match="1 to 12 players. Received: 13"):
+    with pytest.raises(ValueError, match=r"1 to 12 players\. Received: 13"):
         interpretability.shapley_exact(Linear(np.ones(13)), 13)
-    with pytest.raises(ValueError, match="even and at least 2. Received: 3"):
+    with pytest.raises(ValueError, match=r"even and at least 2\. Received: 3"):
         interpretability.shapley_sampled(Linear(np.ones(3)), 3, orders=3)
 
 

@@ -79,7 +79,7 @@ def rollout_layers(canvas):
 
 @drawing(height=54)
 def straight_path(canvas):
-    """The log-odds on the way from a masked text to the text: flat at the end, so the slope there says little."""
+    """The log-odds on the way from a masked text to the text; flat at its end, where the slope is small."""
     canvas.title("Integrated gradients: add up the slopes on the whole way")
     left, right, low, high = 14, 66, 14, 44
     places = np.linspace(0, 1, 101)
@@ -203,7 +203,7 @@ def all_orders(canvas):
 
 @drawing(height=50)
 def delete_and_compare(canvas):
-    """Deletion: hide the words in the order of their scores; the faster the log-odds fall, the truer it was."""
+    """Deletion: hide words in the order of their scores; the faster the log-odds fall, the truer they are."""
     canvas.title("Deletion: if the scores are true, the verdict falls fast")
     left, right, low, high = 13, 58, 11, 39
     steps = np.arange(6)
@@ -245,7 +245,7 @@ def delete_and_compare(canvas):
 
 @drawing(height=52)
 def random_from_the_top(canvas):
-    """Layers lose what they learned, from the head down; an explanation that stays the same explains nothing."""
+    """Layers lose what they learned, from the head down; scores that stay say nothing of the model."""
     canvas.title("Randomise from the top: whatever explains the model must change")
     parts = ["head", "layer 6", "layer 5", "layer 4", "…", "tables"]
     for i in range(4):
@@ -280,7 +280,7 @@ def random_from_the_top(canvas):
 
 @drawing(height=50)
 def leaked_label(canvas):
-    """The stars became the label, and the writer also typed them: a model may read the stars, not the review."""
+    """The stars became the label, and the writer typed them, too: a model may read those, not the review."""
     canvas.title("A short cut: the label stands in the text")
     stars = canvas.box(2, 25, 16, 8, "the writer's\nstars: 8 of 10", fill="grey", square=True, size=SMALL)
     label = canvas.box(82, 36, 16, 6, "label: positive", fill="green", square=True, size=SMALL)

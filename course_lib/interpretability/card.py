@@ -42,8 +42,8 @@ class Finding:
             self.low is not None and not self.low <= self.value <= self.high
         ):
             raise ValueError(
-                f"{self.what}: an interval has two ends around the value. Received: {self.low}, {self.value}, "
-                f"{self.high}"
+                f"{self.what}: an interval has two ends around the value. "
+                f"Received: {self.low}, {self.value}, {self.high}"
             )
 
 

@@ -45,15 +45,14 @@ def gap(differences):
         raise ValueError(f"There must be two differences or more. Received shape: {differences.shape}")
     mean, error = differences.mean(), differences.std(ddof=1) / math.sqrt(len(differences))
     half = stats.t.ppf(0.975, len(differences) - 1) * error
-    if error == 0:
-        p = 1.0 if mean == 0 else 0.0
-    else:
-        p = 2 * stats.t.sf(abs(mean / error), len(differences) - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # Without spread: 0 / 0 is no gap, else infinite.
+        ratio = np.nan_to_num(abs(mean / error), posinf=np.inf)
+    p = 2 * stats.t.sf(ratio, len(differences) - 1)
     return Gap(float(mean), float(mean - half), float(mean + half), float(p), len(differences))
 
 
 def holm(p_values):
-    """p values corrected for their number (Holm 1979).
+    """Values of p, corrected for their number (Holm 1979).
 
     The smallest is multiplied by their number, the next by one less, and so on; none falls below one that was
     smaller, and none exceeds 1. The chance of one false finding or more is then at most the level.

@@ -11,8 +11,8 @@ _POSITIVE, _NEGATIVE = np.array([0.34, 0.71, 0.91]), np.array([0.90, 0.62, 0.0])
 def word_table(words, scores, title=None, per_row=12):
     """Draws several attributions of one text.
 
-    In each row the largest score counts as 100. Blue speaks for positive and orange for negative; the signs of
-    the numbers say the same without colour, and negative cells are hatched.
+    In each row the largest score counts as 100. Blue speaks for positive and orange for negative; signs and
+    hatching say the same without colour.
 
     Args:
         words: Sequence of str.

@@ -20,7 +20,7 @@ def ladder(model):
 
 @contextlib.contextmanager
 def randomised(model, names, seed=0):
-    """Within the context, the weights of some layers are shuffled: each array keeps its values, not its order.
+    """Within the context, some layers' weights are shuffled: each array keeps its values, not their order.
 
     Args:
         model: A classifier; its weights are put back at the end.
