@@ -114,6 +114,9 @@ def test_a_game_is_asked_with_words_hidden(model, words):
     present[1, :2] = False
     expected = interpretability.log_odds(model, list(words.show(present)))
     np.testing.assert_allclose(value(present), expected, atol=1e-5)
+    found = value(present[::-1])  # Remembered.
+    np.testing.assert_allclose(found, expected[::-1], atol=1e-5)
+    assert value(present[0]).shape == (1,)
 
 
 # Attention
@@ -126,11 +129,9 @@ def test_maps_are_shares_and_those_of_the_layer(model, words):
     np.testing.assert_allclose(maps.sum(axis=-1), 1.0, atol=1e-5)
     layer = model.get_layer("transformer_layer_0")
     weight = {v.path.split("/", 1)[1].replace("self_attention_layer/", ""): v for v in layer.weights}
-    x = np.asarray(
-        ops.convert_to_numpy(
-            keras.Model(model.input, layer.input)(interpretability.model_inputs([words.ids]))
-        )
-    )[0]
+    inputs = interpretability.model_inputs([words.ids])
+    tables = keras.Model(model.input, model.get_layer("embeddings_layer_norm").output)
+    x = ops.convert_to_numpy(tables(inputs))[0]
 
     def dense(name):
         kernel, bias = (ops.convert_to_numpy(weight[f"{name}/{part}"]) for part in ("kernel", "bias"))

@@ -30,7 +30,7 @@ from course_lib.interpretability.pictures import word_table
 from course_lib.interpretability.probing import control_labels, layer_means, probe, swap_neighbours
 from course_lib.interpretability.sanity import TABLES, ladder, randomised, rank_correlation
 from course_lib.interpretability.shapley import shapley_exact, shapley_sampled
-from course_lib.interpretability.shortcut import ratings, replace_ratings
+from course_lib.interpretability.shortcut import ratings, replace_ratings, shortcut_record
 from course_lib.interpretability.templates import (
     AFRICAN_AMERICAN,
     BRITISH,
@@ -90,6 +90,7 @@ __all__ = [
     "rollout",
     "shapley_exact",
     "shapley_sampled",
+    "shortcut_record",
     "split",
     "swap_neighbours",
     "swaps",

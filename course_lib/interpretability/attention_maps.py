@@ -24,12 +24,12 @@ def attention_maps(model, ids):
     Returns:
         Float array `(layers, heads, tokens, tokens)`; every row sums to 1.
     """
-    layers = [model.get_layer(name) for name in blocks(model)]
-    inputs = model_inputs([ids])
-    states = keras.Model(model.input, [layer.input for layer in layers])(inputs, training=False)
+    names, inputs = blocks(model), model_inputs([ids])
+    below = [model.get_layer(name).output for name in ("embeddings_layer_norm", *names[:-1])]
+    states = keras.Model(model.input, below)(inputs, training=False)
     maps = [
-        layer(state, padding_mask=inputs["padding_mask"], return_attention_scores=True)[1]
-        for layer, state in zip(layers, states, strict=True)
+        model.get_layer(name)(state, padding_mask=inputs["padding_mask"], return_attention_scores=True)[1]
+        for name, state in zip(names, states, strict=True)
     ]
     return np.stack([ops.convert_to_numpy(each)[0] for each in maps])
 

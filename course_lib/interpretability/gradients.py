@@ -27,8 +27,10 @@ class Embedded:
 
     def log_odds(self, embeddings):
         """Log-odds `(n,)`, a tensor, from token embeddings `(n, tokens, width)` without padding."""
-        zeros = np.zeros(tuple(embeddings.shape[:2]), "int32")
-        inputs = {"embeddings": embeddings, "segment_ids": zeros, "padding_mask": zeros + 1}
+        embeddings = ops.convert_to_tensor(embeddings)
+        shape = tuple(embeddings.shape[:2])
+        mask, segments = ops.ones(shape, "int32"), ops.zeros(shape, "int32")
+        inputs = {"embeddings": embeddings, "padding_mask": mask, "segment_ids": segments}
         logits = self._rest(inputs, training=False)
         return logits[:, 1] - logits[:, 0]
 

@@ -6,12 +6,10 @@ VERDICTS = {
     "positive": (
         "It is funny from the first scene to the last.",
         "The story holds together and the acting is strong.",
-        "I would watch it again tomorrow.",
     ),
     "negative": (
         "It is dull from the first scene to the last.",
         "The story falls apart and the acting is weak.",
-        "I want my two hours back.",
     ),
     "neutral": (
         "It is about two hours long.",
@@ -136,18 +134,17 @@ def behaviours():
     Returns:
         Dict from a kind to a list of `(text, label)`: what any reader of the text would say, 1 for positive.
     """
-    found = {"plain": [], "negated": [], "but": [], "a person who": []}
+    found = {"plain": [], "negated": [], "but": [], "denied": []}
     for part in PARTS:
-        for i, (good, bad) in enumerate(zip(GOOD, BAD, strict=True)):
-            other = PARTS[(PARTS.index(part) + 1 + i % 4) % 5]
+        for good, bad in zip(GOOD, BAD, strict=True):
             found["plain"] += [(f"The {part} is {good}.", 1), (f"The {part} is {bad}.", 0)]
             found["negated"] += [(f"The {part} is not {good}.", 0), (f"The {part} is not {bad}.", 1)]
             found["but"] += [
-                (f"The {other} may be {bad}, but all in all it is {good}.", 1),
-                (f"The {other} may be {good}, but all in all it is {bad}.", 0),
+                (f"The {part} may be {bad}, but all in all it is {good}.", 1),
+                (f"The {part} may be {good}, but all in all it is {bad}.", 0),
             ]
-            found["a person who"] += [
-                (f"My brother said it was {bad}. He is wrong, it is {good}.", 1),
-                (f"My brother said it was {good}. He is wrong, it is {bad}.", 0),
+            found["denied"] += [
+                (f"My brother calls the {part} {bad}. He is wrong, it is {good}.", 1),
+                (f"My brother calls the {part} {good}. He is wrong, it is {bad}.", 0),
             ]
-    return {kind: list(dict.fromkeys(texts)) for kind, texts in found.items()}
+    return found

@@ -147,18 +147,25 @@ def lean(model, texts, length=128, how="both"):
 
 
 def game(model, words):
-    """What the classifier says when only some words are shown, as a function.
+    """What the classifier says when only some words are shown, as a function that remembers its answers.
 
     Args:
-        model: As in `log_odds`.
+        model: As in `log_odds`. Where its weights change, make a new game.
         words: A `Words`.
 
     Returns:
         Function from a boolean array `(n, words)` to the log-odds `(n,)`.
     """
+    known = {}
 
     def value(present):
-        rows, places = np.unique(np.atleast_2d(present), axis=0, return_inverse=True)
-        return log_odds(model, list(words.show(rows)))[places.reshape(-1)]
+        present = np.atleast_2d(np.asarray(present, "bool"))
+        keys = [row.tobytes() for row in present]
+        new = dict(zip(keys, present, strict=True))
+        new = {key: row for key, row in new.items() if key not in known}
+        if new:
+            asked = log_odds(model, list(words.show(np.stack(list(new.values())))))
+            known.update(zip(new, asked, strict=True))
+        return np.array([known[key] for key in keys])
 
     return value
