@@ -2,10 +2,10 @@
 
     python benchmarks/shortcut.py    # what is missing; --seconds 200 begins nothing new afterwards
 
-The log-odds of positive of two groups of test reviews, read as the reviewer was trained: at most 256 tokens,
-from both ends. Those rated have a number out of ten in their text, and are read as they are, without it, and with
-another in its place. Of the others, the first PLAIN are read with a sentence put behind them. A review that is
-in the package's record is not read again.
+The log-odds of positive of two groups of test reviews, read as the reviewer was trained: at most 256
+tokens, from both ends. Those with a number out of ten in their text are read as they are, without it, and
+with another in its place. Of the others, the first 150 are read with a sentence put behind them. A review
+that is in the package's record is not read again.
 """
 
 import argparse

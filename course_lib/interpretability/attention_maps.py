@@ -1,6 +1,7 @@
 """Where the encoder looks: attention maps of each layer, rollout, and what happens without a choice."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -14,6 +15,13 @@ def blocks(model):
     return [layer.name for layer in model.layers if layer.name.startswith("transformer_layer_")]
 
 
+@functools.lru_cache(maxsize=2)
+def hidden_states(model):
+    """A model of what a classifier holds behind its embeddings and behind every attention layer."""
+    names = ("embeddings_layer_norm", *blocks(model))
+    return keras.Model(model.input, [model.get_layer(name).output for name in names])
+
+
 def attention_maps(model, ids):
     """The attention weights of one text in every layer.
 
@@ -24,12 +32,11 @@ def attention_maps(model, ids):
     Returns:
         Float array `(layers, heads, tokens, tokens)`; every row sums to 1.
     """
-    names, inputs = blocks(model), model_inputs([ids])
-    below = [model.get_layer(name).output for name in ("embeddings_layer_norm", *names[:-1])]
-    states = keras.Model(model.input, below)(inputs, training=False)
+    inputs = model_inputs([ids])
+    *below, _ = hidden_states(model)(inputs, training=False)
     maps = [
         model.get_layer(name)(state, padding_mask=inputs["padding_mask"], return_attention_scores=True)[1]
-        for name, state in zip(names, states, strict=True)
+        for name, state in zip(blocks(model), below, strict=True)
     ]
     return np.stack([ops.convert_to_numpy(each)[0] for each in maps])
 

@@ -1,11 +1,10 @@
 """What can be read from each layer's vectors, and how much of that is the probe's own memory."""
 
-import keras
 import numpy as np
 from keras import ops
 
 from course_lib import fine_tuning
-from course_lib.interpretability.attention_maps import blocks
+from course_lib.interpretability.attention_maps import hidden_states
 from course_lib.interpretability.words import model_inputs
 
 
@@ -20,8 +19,7 @@ def layer_means(model, rows, batch_size=64):
     Returns:
         Float32 array `(layers + 1, len(rows), width)`.
     """
-    names = ["embeddings_layer_norm", *blocks(model)]
-    states = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    states = hidden_states(model)
     order = np.argsort([len(row) for row in rows], kind="stable")
     result = None
     for start in range(0, len(rows), batch_size):
@@ -31,7 +29,7 @@ def layer_means(model, rows, batch_size=64):
         found = [ops.convert_to_numpy(ops.cast(each, "float32")) for each in states(inputs, training=False)]
         means = np.stack([(each * mask).sum(axis=1) / mask.sum(axis=1) for each in found])
         if result is None:
-            result = np.empty((len(names), len(rows), means.shape[-1]), "float32")
+            result = np.empty((len(means), len(rows), means.shape[-1]), "float32")
         result[:, places] = means
     return result
 

@@ -28,8 +28,8 @@ def shortcut_record(path=RECORD):
         path: The file.
 
     Returns:
-        Dict with `"rated"` and `"plain"`, test reviews with and without a rating in their text: each a dict from
-        a review's place in the test part to the log-odds of its versions, a dict from a name to a float.
+        Dict with `"rated"` and `"plain"`, the test reviews with and without a rating in their text. Each is
+        a dict from a review's place in the test part to the log-odds of its versions by name.
     """
     found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     return {name: {int(i): each for i, each in found[name].items()} for name in ("rated", "plain")}
