@@ -33,7 +33,7 @@ def attention_maps(model, ids):
         Float array `(layers, heads, tokens, tokens)`; every row sums to 1.
     """
     inputs = model_inputs([ids])
-    *below, _ = hidden_states(model)(inputs, training=False)
+    *below, _ = hidden_states(model).predict_on_batch(inputs)
     maps = [
         model.get_layer(name)(state, padding_mask=inputs["padding_mask"], return_attention_scores=True)[1]
         for name, state in zip(blocks(model), below, strict=True)

@@ -1,7 +1,6 @@
 """What can be read from each layer's vectors, and how much of that is the probe's own memory."""
 
 import numpy as np
-from keras import ops
 
 from course_lib import fine_tuning
 from course_lib.interpretability.attention_maps import hidden_states
@@ -26,7 +25,7 @@ def layer_means(model, rows, batch_size=64):
         places = order[start : start + batch_size]
         inputs = model_inputs([rows[i] for i in places])
         mask = inputs["padding_mask"][..., None].astype("float32")
-        found = [ops.convert_to_numpy(ops.cast(each, "float32")) for each in states(inputs, training=False)]
+        found = [np.asarray(each, "float32") for each in states.predict_on_batch(inputs)]
         means = np.stack([(each * mask).sum(axis=1) / mask.sum(axis=1) for each in found])
         if result is None:
             result = np.empty((len(means), len(rows), means.shape[-1]), "float32")

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 
 import numpy as np
-from keras import ops
 
 from course_lib import imdb, weights
 
@@ -136,7 +135,7 @@ def log_odds(model, rows, batch_size=64):
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(rows), batch_size):
         places = order[start : start + batch_size]
-        logits = ops.convert_to_numpy(model(model_inputs([rows[i] for i in places]), training=False))
+        logits = model.predict_on_batch(model_inputs([rows[i] for i in places]))
         result[places] = logits[:, 1] - logits[:, 0]
     return result
 
