@@ -4,7 +4,7 @@
 
 The log-odds of positive of two groups of test reviews, read as the reviewer was trained: at most 256
 tokens, from both ends. Those with a number out of ten in their text are read as they are, without it, and
-with another in its place. Of the others, the first 150 are read with a sentence put behind them. A review
+with another in its place. Of the others, the first 100 are read with a sentence put behind them. A review
 that is in the package's record is not read again.
 """
 
@@ -15,7 +15,7 @@ import time
 
 from course_lib import imdb, runtime
 
-PLAIN = 150
+PLAIN = 100
 PUT_IN_PLACE = {"as it is": None, "without": "", "9/10": "9/10", "2/10": "2/10"}
 PUT_BEHIND = (
     "",

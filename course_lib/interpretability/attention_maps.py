@@ -34,10 +34,9 @@ def attention_maps(model, ids):
     """
     inputs = model_inputs([ids])
     *below, _ = hidden_states(model).predict_on_batch(inputs)
-    maps = [
-        model.get_layer(name)(state, padding_mask=inputs["padding_mask"], return_attention_scores=True)[1]
-        for name, state in zip(blocks(model), below, strict=True)
-    ]
+    given = {"padding_mask": inputs["padding_mask"], "return_attention_scores": True}
+    layers = map(model.get_layer, blocks(model))
+    maps = [layer(state, **given)[1] for layer, state in zip(layers, below, strict=True)]
     return np.stack([ops.convert_to_numpy(each)[0] for each in maps])
 
 
