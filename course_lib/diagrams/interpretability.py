@@ -349,7 +349,7 @@ def swap_one_word(canvas):
         canvas.arrow(parts[-1].right, value.left, "reviewer" if i == 0 else "")
     canvas.line((65.5, 34.5), (68, 34.5), (68, 25.5), (65.5, 25.5))
     canvas.text(69, 30, "gap −0.3", size=SMALL, ha="left", bold=True)
-    canvas.text(2, 13.5, "24 sentences\n× 8 names a group", size=SMALL, ha="left")
+    canvas.text(2, 13.5, "18 sentences\n× 8 names a group", size=SMALL, ha="left")
     canvas.arrow((21, 13.5), (27, 13.5))
     canvas.line((31, 13.5), (55, 13.5), line="grey")
     for x in (34, 36, 37, 39, 40, 41, 43, 46, 50):
