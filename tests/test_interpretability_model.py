@@ -207,6 +207,15 @@ def test_the_card_refuses_what_is_no_finding(copied, tmp_path):
             interpretability.Finding("a", "x", 1.0, low, high)
 
 
+def test_gaps_and_shares_are_findings():
+    gap = interpretability.gap([1.0, 2.0, 3.0])
+    found = interpretability.Finding.gap("a", "b", gap, "log-odds")
+    assert (found.value, found.low, found.high, found.count) == (gap.mean, gap.low, gap.high, 3)
+    found = interpretability.Finding.share("a", "b", 8, 10)
+    assert (found.value, found.count, found.unit) == (80.0, 10, "%")
+    assert (found.low / 100, found.high / 100) == pytest.approx(fine_tuning.wilson(8, 10))
+
+
 # The command
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 
-from course_lib import runtime
+from course_lib import fine_tuning, runtime
 from course_lib.deployment.card import CARD, read_card
 
 KEY = "findings"  # In `card.json`.
@@ -45,6 +45,17 @@ class Finding:
                 f"{self.what}: an interval has two ends around the value. "
                 f"Received: {self.low}, {self.value}, {self.high}"
             )
+
+    @classmethod
+    def gap(cls, section, what, found, unit=""):
+        """A finding of an `intervals.Gap`."""
+        return cls(section, what, found.mean, found.low, found.high, found.count, unit)
+
+    @classmethod
+    def share(cls, section, what, good, count):
+        """A finding of `good` among `count`, in per cent with Wilson's interval."""
+        low, high = fine_tuning.wilson(good, count)
+        return cls(section, what, 100 * good / count, 100 * low, 100 * high, count, "%")
 
 
 def markdown(findings, limits=""):
