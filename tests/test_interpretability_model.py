@@ -1,5 +1,6 @@
 """Lesson 10: claims about a model: gaps, corrections, templates, the card, and `course explain`."""
 
+import importlib
 import json
 import pathlib
 import shutil
@@ -258,3 +259,20 @@ def test_the_command_says_what_is_wrong(bundle):
 def test_a_word_cannot_steer_the_terminal(bundle):
     shown = run(str(bundle), "A \x1b[31mred film").stdout
     assert "\x1b" not in shown
+
+
+# The record
+
+
+def test_the_record_is_of_these_reviews_and_versions(monkeypatch):
+    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parent.parent / "benchmarks"))
+    script = importlib.import_module("shortcut")
+    record, test = interpretability.shortcut_record(), imdb.load(verbose=False).test
+    rated = [bool(interpretability.ratings(text)) for text in test.texts]
+    assert list(record["rated"]) == [i for i, found in enumerate(rated) if found]
+    assert list(record["plain"]) == [i for i, found in enumerate(rated) if not found][: script.PLAIN]
+    assert {tuple(each) for each in record["rated"].values()} == {tuple(script.PUT_IN_PLACE)}
+    assert {tuple(each) for each in record["plain"].values()} == {script.PUT_BEHIND}
+    i = next(iter(record["rated"]))
+    assert interpretability.ratings(script.variants(test.texts[i], rated=True)["without"]) == []
+    assert script.variants("A film.", rated=False)["I saw it on 9/10."] == "A film. I saw it on 9/10."
