@@ -334,30 +334,34 @@ def probe_and_control(canvas):
     canvas.text(87, 24, "25 points\nselectivity", size=SMALL, ha="left", bold=True)
 
 
-@drawing(height=50)
+@drawing(height=46)
 def swap_one_word(canvas):
-    """A template with one word exchanged; the gap of the log-odds is averaged over verdicts and corrected."""
+    """A template with one word exchanged; its gaps in log-odds get a mean, an interval and Holm's p."""
     canvas.title("A fair model does not care: exchange one word, keep the rest")
-    canvas.text(27, 41, "template", size=SMALL, colour=FAINT)
-    rows = (("Emily", "+1.2", "blue"), ("Lakisha", "+0.9", "orange"))
-    for i, (name, score, fill) in enumerate(rows):
-        y = 32 - 9 * i
-        parts = canvas.tokens(
-            2, y, [name, "plays the lead.", "It is dull."], fill=[fill, "white", "white"], size=SMALL
-        )
-        value = canvas.box(56, y, 9, 5, score, fill="green", square=True)
-        canvas.arrow(parts[-1].right, value.left, "reviewer" if i == 0 else "")
-    canvas.line((65.5, 34.5), (68, 34.5), (68, 25.5), (65.5, 25.5))
-    canvas.text(69, 30, "gap −0.3", size=SMALL, ha="left", bold=True)
-    canvas.text(2, 13.5, "18 sentences\n× 8 names a group", size=SMALL, ha="left")
-    canvas.arrow((21, 13.5), (27, 13.5))
-    canvas.line((31, 13.5), (55, 13.5), line="grey")
-    for x in (34, 36, 37, 39, 40, 41, 43, 46, 50):
-        canvas.circle(x, 13.5, 0.7, fill="blue")
-    canvas.line((47.5, 10.5), (47.5, 17), dashed=True)
-    canvas.text(47.5, 19, "0", size=SMALL)
-    canvas.text(43, 8, "gaps, name by name", size=SMALL, colour=FAINT)
-    canvas.arrow((57, 13.5), (62, 13.5))
-    canvas.box(63, 10, 16, 7, "mean with its\ninterval, p", fill="green", size=SMALL)
-    canvas.arrow((79, 13.5), (83, 13.5))
-    canvas.box(84, 10, 14.5, 7, "Holm: p for\nmany questions", fill="green", size=SMALL)
+    for i, (group, score, fill) in enumerate((("a French", "+1.6", "blue"), ("a Hindu", "−1.9", "orange"))):
+        y = 30 - 8.5 * i
+        x = 2
+        for text, wide, colour in (
+            ("It was made by", 18, "white"),
+            (group, 13, fill),
+            ("director.", 12, "white"),
+            ("We talked about it.", 21, "white"),
+        ):
+            box = canvas.box(x, y, wide, 5.5, text, fill=colour, square=True, size=SMALL)
+            x += wide + 0.8
+        value = canvas.box(79, y, 9, 5.5, score, fill="green", square=True)
+        canvas.arrow(box.right, value.left, "reviewer" if i == 0 else "")
+    canvas.line((88.5, 32.7), (90.3, 32.7), (90.3, 24.2), (88.5, 24.2))
+    canvas.text(91.2, 28.5, "gap\n3.5", size=SMALL, ha="left", bold=True)
+    canvas.text(9, 11, "many verdicts,\nmany groups", size=SMALL)
+    canvas.arrow((17, 11), (22, 11))
+    canvas.line((24, 11), (51, 11), line="grey")
+    for x in (26, 28, 29, 31, 32, 33, 35, 38, 48):
+        canvas.circle(x, 11, 0.8, fill="blue")
+    canvas.line((44.5, 8), (44.5, 14), dashed=True)
+    canvas.text(44.5, 16, "0", size=SMALL)
+    canvas.text(37.5, 5, "gaps to the mean group, sentence by sentence", size=SMALL, colour=FAINT)
+    canvas.arrow((53, 11), (58, 11))
+    mean = canvas.box(59, 7.5, 17, 7, "mean gap with\nits interval, p", fill="green", size=SMALL)
+    holm = canvas.box(81, 7.5, 17, 7, "Holm: p for\nmany questions", fill="green", size=SMALL)
+    canvas.arrow(mean.right, holm.left)
