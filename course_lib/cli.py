@@ -451,6 +451,46 @@ def predict(
 
 
 @app.command()
+def explain(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder that `course export` made, or none; the text.", metavar="[BUNDLE] [--] TEXT"
+        ),
+    ],
+    bundle: Bundle = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what the service's /explain answers, and the verdict.")
+    ] = False,
+):
+    """Say which words of a film review carry the verdict: by how much its probability falls without each."""
+    import dataclasses
+
+    from course_lib import deployment
+
+    *folder, text = arguments
+    if len(folder) > 1 or (folder and bundle):
+        raise ValueError("Give one bundle at most, and one text: put the text in quotes.")
+    if deployment.wordless(text):
+        raise ValueError("There is nothing but white space or tags in the text.")
+    classifier = deployment.Classifier(_bundle(pathlib.Path(folder[0]) if folder else bundle))
+    found, words = classifier(text), classifier.word_importance(text)
+    if as_json:
+        changes = [{"word": word, "change": change} for word, change in words]
+        typer.echo(json.dumps({**dataclasses.asdict(found), "words": changes}))
+        return
+    typer.echo(f"{found.label} {found.probability:.1%}" + " (cut)" * found.truncated)
+    most = max((abs(change) for _, change in words if change is not None), default=0.0)
+    for each, change in words:
+        word = "".join(c if c.isprintable() else "?" for c in each)  # A terminal obeys what stands in it.
+        if change is None:
+            typer.echo(f"{'not seen':>14}  {'':<12}  {word}")
+            continue
+        bar = ("+" if change > 0 else "-") * (round(12 * abs(change) / most) if most else 0)
+        typer.echo(f"{100 * change:+7.1f} points  {bar:<12}  {word}")
+
+
+@app.command()
 def serve(
     bundle: Bundle = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
