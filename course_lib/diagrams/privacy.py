@@ -94,9 +94,7 @@ def shadow_models(canvas):
     canvas.text(56, 18, "in", bold=True, colour=LINES["blue"])
     canvas.arrow((46.2, 23), (46.2, low + 0.4), line="red", width=2)
     canvas.text(47.6, 22.4, "the target's margin", size=SMALL, colour=LINES["red"], ha="left")
-    canvas.text(
-        72, 13, "score: how much\nlikelier under “in”\nthan under “out”", size=SMALL, ha="left"
-    )
+    canvas.text(72, 13, "score: how much\nlikelier under “in”\nthan under “out”", size=SMALL, ha="left")
     canvas.text(67, 32.6, "each review is compared\nwith itself, so a hard one\nis not taken for a new one",
                 size=SMALL, ha="left", colour=FAINT)  # fmt: skip
 
@@ -154,7 +152,9 @@ def two_worlds(canvas):
     canvas.text(seen, 4.4, "what is seen", size=SMALL, colour=LINES["red"])
     canvas.arrow((seen, 6), (seen, low - 0.3), line="red")
     canvas.text(73, 26, "ε bounds the ratio\nof the two heights:", size=SMALL, ha="left", va="bottom")
-    canvas.text(75, 21.5, r"$\dfrac{\mathrm{with}}{\mathrm{without}} \leq e^{\varepsilon}$", size=11, ha="left")
+    canvas.text(
+        75, 21.5, r"$\dfrac{\mathrm{with}}{\mathrm{without}} \leq e^{\varepsilon}$", size=11, ha="left"
+    )
     canvas.text(
         73, 8, "more noise: wider bells,\nsmaller ε; δ is the chance\nof a spot where the\nbound fails",
         size=SMALL, ha="left", va="bottom", colour=FAINT,
@@ -173,7 +173,10 @@ def clip_and_noise(canvas):
             size = math.hypot(x, y)
             factor = min(1, radius / size) if clipped else 1
             canvas.arrow(
-                (middle, 22), (middle + factor * x, 22 + factor * y), line="red" if i == 2 else "blue", width=2
+                (middle, 22),
+                (middle + factor * x, 22 + factor * y),
+                line="red" if i == 2 else "blue",
+                width=2,
             )
     canvas.text(17, 38, "one gradient per review", bold=True, size=SMALL)
     canvas.text(50, 38, "each clipped to length C", bold=True, size=SMALL)

@@ -126,9 +126,7 @@ def renyi_epsilon(noise, rate, steps, delta, orders=ORDERS):
         A float.
     """
     found = [
-        steps * renyi(noise, rate, order)
-        + math.log1p(-1 / order)
-        - math.log(delta * order) / (order - 1)
+        steps * renyi(noise, rate, order) + math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
         for order in orders
     ]
     return max(0.0, min(found))

@@ -35,9 +35,7 @@ def _library():
         import flwr.common
         import flwr.server.strategy
     except ImportError:
-        raise ImportError(
-            'Flower is not installed. Run `pip install "course-lib[federated]"`.'
-        ) from None
+        raise ImportError('Flower is not installed. Run `pip install "course-lib[federated]"`.') from None
     return flwr
 
 
