@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
+from course_lib.diagrams.canvas import FAINT, LARGE, LINES, SMALL, drawing
 
 
 def _bell(canvas, middle, low, wide, high, *, line, dashed=False, reach=3.2):
@@ -70,7 +70,7 @@ def membership_test(canvas):
 
 @drawing(height=52)
 def shadow_models(canvas):
-    """One review's margins under models that saw it and models that did not, and the target's between them."""
+    """One review's margins under models that saw it and models that did not, and the target's among them."""
     canvas.title("Shadow models: what would this review look like, seen and unseen?")
     inside = np.array([[1, 0, 1, 0, 1, 0, 0, 1], [0, 1, 1, 0, 0, 1, 0, 1], [1, 1, 0, 0, 1, 0, 1, 0]], bool)
     grid = canvas.matrix(
@@ -153,7 +153,7 @@ def two_worlds(canvas):
     canvas.arrow((seen, 6), (seen, low - 0.3), line="red")
     canvas.text(73, 26, "ε bounds the ratio\nof the two heights:", size=SMALL, ha="left", va="bottom")
     canvas.text(
-        75, 21.5, r"$\dfrac{\mathrm{with}}{\mathrm{without}} \leq e^{\varepsilon}$", size=11, ha="left"
+        75, 21.5, r"$\dfrac{\mathrm{with}}{\mathrm{without}} \leq e^{\varepsilon}$", size=LARGE, ha="left"
     )
     canvas.text(
         73, 8, "more noise: wider bells,\nsmaller ε; δ is the chance\nof a spot where the\nbound fails",
@@ -189,7 +189,7 @@ def clip_and_noise(canvas):
     start = np.array([76.5, 18.5])
     end = start + total
     canvas.circle(*end.tolist(), 9.5, fill="grey")
-    noisy = end + (-3.6, 7.4)
+    noisy = end + np.array([-3.6, 7.4])
     canvas.arrow(tuple(start), tuple(end), line="blue", width=2)
     canvas.arrow(tuple(end), tuple(noisy), line="red", dashed=True, width=1.6)
     canvas.arrow(tuple(start), tuple(noisy), line="green", width=2)

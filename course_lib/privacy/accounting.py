@@ -16,7 +16,7 @@ def _library():
         import dp_accounting
     except ImportError:
         raise ImportError(
-            'Epsilon is counted by dp-accounting, which is not installed. Run `pip install "course-lib[privacy]"`.'
+            'dp-accounting, which counts epsilon, is not installed. Run `pip install "course-lib[privacy]"`.'
         ) from None
     return dp_accounting
 

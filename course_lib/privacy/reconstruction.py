@@ -1,4 +1,4 @@
-"""What the gradient of a training step says of the text it was computed on (Melis et al. 2019; Zhu et al. 2019)."""
+"""What the gradient of a training step says of its text (Melis et al. 2019; Fowl et al. 2023)."""
 
 import numpy as np
 
