@@ -66,7 +66,7 @@ def fine_tuned(part):
     return model
 
 
-def membership():
+def membership(rows):
     path = FOLDER / "membership.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": {}}
     runtime.setup(seed=0)
@@ -76,8 +76,9 @@ def membership():
     card = weights.reviewer_card()
     others = corpus.test.first(REVIEWS)
     for size in (*SIZES, card["training"]["settings"]["train"]):
-        if str(size) in record["rows"]:
+        if str(size) in record["rows"] or rows == 0:
             continue
+        rows -= 1
         begin = time.monotonic()
         if size in SIZES:
             members, form = corpus.train.first(size), FORM
@@ -96,7 +97,7 @@ def membership():
         print(size, record["rows"][str(size)]["minutes"], "minutes")
 
 
-def flower():
+def flower(_):
     from course_lib.privacy import flower, heads
 
     rng = np.random.default_rng(0)
@@ -130,7 +131,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=["membership", "flower"])
-    {"membership": membership, "flower": flower}[parser.parse_args().what]()
+    parser.add_argument("--rows", type=int, default=-1, help="how many rows of `membership` to add; all")
+    given = parser.parse_args()
+    {"membership": membership, "flower": flower}[given.what](given.rows)
 
 
 if __name__ == "__main__":

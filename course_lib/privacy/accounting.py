@@ -5,9 +5,6 @@ Two data sets are neighbours here if one has an example more (add or remove).
 
 import math
 
-import numpy as np
-from scipy.special import gammaln, logsumexp
-
 ORDERS = tuple(range(2, 129))
 
 
@@ -97,16 +94,15 @@ def renyi(noise, rate, order):
     """
     if rate == 1:
         return order / (2 * noise**2)
-    k = np.arange(order + 1)
-    terms = (
-        gammaln(order + 1)
-        - gammaln(k + 1)
-        - gammaln(order - k + 1)
+    terms = [
+        math.log(math.comb(order, k))
         + k * math.log(rate)
         + (order - k) * math.log1p(-rate)
         + k * (k - 1) / (2 * noise**2)
-    )
-    return float(logsumexp(terms) / (order - 1))
+        for k in range(order + 1)
+    ]
+    largest = max(terms)  # Taken out of the sum, which would overflow.
+    return (largest + math.log(sum(math.exp(term - largest) for term in terms))) / (order - 1)
 
 
 def renyi_epsilon(noise, rate, steps, delta, orders=ORDERS):

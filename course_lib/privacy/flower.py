@@ -39,7 +39,7 @@ def _library():
     return flwr
 
 
-def serve(folder, rounds, port, seconds=60):
+def serve(folder, rounds, port, seconds=300):
     """The server: sends weights, screens what comes back, and has Flower average the rest.
 
     Args:
@@ -100,7 +100,7 @@ def serve(folder, rounds, port, seconds=60):
         pathlib.Path(path).write_text(json.dumps(history))
 
 
-def join(folder, name, port, fault=None, seconds=60):
+def join(folder, name, port, fault=None, seconds=300):
     """A client: trains on its own examples whenever it is asked to.
 
     Args:
@@ -138,7 +138,7 @@ def join(folder, name, port, fault=None, seconds=60):
     )
 
 
-def run(folder, start, clients, rounds, faults=None, seconds=60):
+def run(folder, start, clients, rounds, faults=None, seconds=300):
     """Starts a server and its clients as processes of their own, and waits until all have ended.
 
     Args:
@@ -220,7 +220,7 @@ def main(arguments=None):
     parser.add_argument("role", choices=["server", "client"])
     parser.add_argument("--folder", required=True, help="where data and results lie")
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--seconds", type=float, default=60, help="how long to wait for the others")
+    parser.add_argument("--seconds", type=float, default=300, help="how long to wait for the others")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--name", help="which client this is")
     parser.add_argument("--fault", type=_fault, help="ROUND:leaves or ROUND:nonsense")

@@ -5,7 +5,6 @@ by how models with and without the text judge it, and ask for true positives at 
 """
 
 import numpy as np
-import scipy.stats
 
 
 def auc(members, others):
@@ -24,8 +23,9 @@ def auc(members, others):
     members, others = np.asarray(members), np.asarray(others)
     if not len(members) or not len(others):
         raise ValueError("There must be scores of members and of others.")
-    ranks = scipy.stats.rankdata(np.concatenate([members, others]))[: len(members)]
-    return float((ranks.sum() - len(members) * (len(members) + 1) / 2) / (len(members) * len(others)))
+    others = np.sort(others)
+    below = np.searchsorted(others, members, side="left") + np.searchsorted(others, members, side="right")
+    return float(below.sum() / 2 / (len(members) * len(others)))
 
 
 def true_positives(members, others, false_positives=0.01):
@@ -114,5 +114,6 @@ def lira(margins, members, target):
         mean = (values * inside).sum(axis=1) / count
         freedom = (count - 1).sum()
         spread = np.sqrt((((values - mean[:, None]) ** 2) * inside).sum() / max(freedom, 1))
-        score += sign * scipy.stats.norm.logpdf(seen, mean, max(spread, 1e-12))
+        spread = max(spread, 1e-12)
+        score += sign * (-((seen - mean) ** 2) / (2 * spread**2) - np.log(spread))
     return score
