@@ -473,9 +473,9 @@ def test_what_does_not_fit_is_refused(value):
 
 def test_the_record_of_margins():
     found = records.membership()
-    assert list(found) == [250, 1_000, 20_000]
+    assert list(found) == [100, 250, 20_000]
     for size, each in found.items():
-        assert len(each.members) == min(size, 1_000)
+        assert len(each.members) == min(size, 600)
         assert len(each.others) == 1_000
         assert (each.members > 0).mean() > (each.others > 0).mean()
 
