@@ -25,7 +25,7 @@ from course_lib import runtime
 
 FOLDER = pathlib.Path(__file__).parent.parent / "course_lib/privacy"
 SIZES = (100, 250)
-MEMBERS, OTHERS = 600, 1_000  # Training reviews that the reviewer judges, and test reviews for all.
+OTHERS, REVIEWER = 1_000, 500  # Test reviews that the two judge; members and others for the reviewer.
 FORM = {"sequence_length": 48, "how": "tail"}
 PASSES, BATCH, PEAK = 5, 25, 2e-4
 
@@ -74,17 +74,17 @@ def membership(rows):
 
     corpus = imdb.load()
     card = weights.reviewer_card()
-    others = corpus.test.first(OTHERS)
     for size in (*SIZES, card["training"]["settings"]["train"]):
         if str(size) in record["rows"] or rows == 0:
             continue
         rows -= 1
         begin = time.monotonic()
         if size in SIZES:
-            members, form = corpus.train.first(size), FORM
+            members, others, form = corpus.train.first(size), corpus.test.first(OTHERS), FORM
             model = fine_tuned(members)
         else:
-            members, form = corpus.train.first(MEMBERS), {"sequence_length": card["length"], "how": "both"}
+            members, others = corpus.train.first(REVIEWER), corpus.test.first(REVIEWER)
+            form = {"sequence_length": card["length"], "how": "both"}
             model = weights.load_reviewer()
         record["rows"][str(size)] = {
             "members": margins(model, members, **form),

@@ -475,14 +475,14 @@ def test_the_record_of_margins():
     found = records.membership()
     assert list(found) == [100, 250, 20_000]
     for size, each in found.items():
-        assert len(each.members) == min(size, 600)
-        assert len(each.others) == 1_000
+        assert len(each.members) == min(size, 500)
+        assert len(each.others) == (500 if size == 20_000 else 1_000)
         assert (each.members > 0).mean() > (each.others > 0).mean()
 
 
 def test_what_the_reviewer_got_right_is_what_its_card_says():
-    """The first 1,000 test reviews of the 2,500 that the card counts."""
+    """The first 500 test reviews of the 2,500 that the card counts."""
     from course_lib import weights
 
     right = (records.membership()[20_000].others > 0).mean()
-    assert right == pytest.approx(weights.reviewer_card()["test"]["accuracy"], abs=0.02)
+    assert right == pytest.approx(weights.reviewer_card()["test"]["accuracy"], abs=0.03)

@@ -75,10 +75,11 @@ def screen(updates, start, factor=3.0):
     """
     with np.errstate(all="ignore"):
         lengths = np.array([length(change) for change in changes(updates, start)])
-    finite = np.isfinite(lengths)
-    if not finite.any():
+    finite = np.sort(lengths[np.isfinite(lengths)])
+    if not len(finite):
         return [False] * len(updates)
-    return list(finite & (np.nan_to_num(lengths, nan=np.inf) <= factor * np.median(lengths[finite])))
+    middle = finite[(len(finite) - 1) // 2]  # Of two, the shorter: the longer one may be the nonsense.
+    return [bool(np.isfinite(each) and each <= factor * middle) for each in lengths]
 
 
 def median(updates):
