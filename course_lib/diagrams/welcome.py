@@ -5,7 +5,7 @@ import itertools
 from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
 
 # Lessons that the map names and nobody can open yet; tests/test_diagrams.py compares it with notebooks/.
-PLANNED = ("09", "10", "11", "12", "13")
+PLANNED = ("12", "13")
 # In the order of the work: name, what it is, lessons, fill.
 STAGES = (
     ("data", "texts, cleaned\nand split", ("02",), "blue"),
