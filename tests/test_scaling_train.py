@@ -382,6 +382,23 @@ def test_a_checkpoint_of_other_options(tmp_path):
             training._check_recipe(tmp_path, broken, recipe)
 
 
+def test_a_name_that_comes_late(monkeypatch):
+    real, calls = socket.getaddrinfo, []
+
+    def late(host, *arguments, **more):
+        calls.append(host)
+        if len(calls) < 2:
+            raise socket.gaierror(-2, "Name or service not known")
+        return real("127.0.0.1", *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", late)
+    assert training._own_address("train-0.train", wait=30) == "127.0.0.1"
+    assert len(calls) == 2
+    calls.clear()
+    with pytest.raises(training.PeerError, match=r"train-0.train: Name or service not known"):
+        training._own_address("train-0.train", wait=-1)
+
+
 @pytest.mark.parametrize("message", ["UNKNOWN: Gloo AllReduce failed: closed", "UNAVAILABLE: Socket closed"])
 def test_what_native_code_says_of_the_others_is_told_from_other_errors(message):
     with pytest.raises(training.PeerError, match=message), training._peers():

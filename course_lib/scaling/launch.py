@@ -170,6 +170,8 @@ def _check_port(options):
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
+    except socket.gaierror:
+        return  # In a cluster names come a little later than processes: the working one waits for it.
     except OSError as error:
         raise TrainingError(
             f"Process 0 cannot listen at --coordinator {options.coordinator}: {error.strerror or error}. The "
@@ -220,7 +222,8 @@ def train(options, show=say):
                 child.stdin.write(json.dumps(dataclasses.asdict(options)).encode() + b"\n")
                 child.stdin.flush()
             for line in child.stdout:
-                told.hear(json.loads(line))
+                if line.endswith(b"\n"):  # Otherwise it ended in the midst of a word.
+                    told.hear(json.loads(line))
             code = child.wait()
         except BaseException:
             child.kill()

@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import platform
+import socket
 import sys
 import threading
 import time
@@ -253,7 +254,7 @@ def _join(options):
 
     if options.processes > 1:
         host, port = launch.address(options.coordinator)
-        here = _own_address(host)
+        here = _own_address(host, options.wait)
         # `keras.distribution.initialize` calls just this, without limits of time: it would take minutes to
         # see that a process is gone. Its other half draws a common seed; ours is an option.
         jax.distributed.initialize(
@@ -264,7 +265,7 @@ def _join(options):
             heartbeat_timeout_seconds=options.timeout,
             shutdown_timeout_seconds=options.wait,
             # Who is alone on this machine is heard by nobody else on the network.
-            coordinator_bind_address=f"{host}:{port}" if here.startswith("127.") else None,
+            coordinator_bind_address=f"{host}:{port}" if here.startswith("127.") or here == "::1" else None,
         )
         _announce(here)
     devices = jax.devices()
@@ -273,14 +274,19 @@ def _join(options):
     return devices[0].platform, len(devices)
 
 
-def _own_address(host):
-    """This host's address on the way to another."""
-    import socket
-
-    family, *_, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(where)  # Sends nothing.
-        return probe.getsockname()[0]
+def _own_address(host, wait):
+    """This host's address on the way to another, whose name may not be known yet."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            family, *_, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(where)  # Sends nothing.
+                return probe.getsockname()[0]
+        except OSError as error:
+            if time.monotonic() > end:
+                raise PeerError(f"{host}: {error.strerror or error}") from error
+            time.sleep(1)
 
 
 def _announce(here):
