@@ -1,5 +1,6 @@
 """Lesson 09: operations and bytes, gradients added up, the ring, the loss' scale, plans on paper."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -305,3 +306,9 @@ def test_processes_that_take_too_long_are_ended(batches):
     pytest.importorskip("jax")
     with pytest.raises(RuntimeError, match="took more than"):
         scaling.on_devices(*batches, devices=2, timeout=0.1)
+
+
+def test_a_process_that_fails_ends_all(batches, monkeypatch):
+    monkeypatch.setattr(devices.sys, "executable", shutil.which("false"))
+    with pytest.raises(RuntimeError, match="A process failed"):
+        scaling.on_devices(*batches, devices=2, processes=2)
