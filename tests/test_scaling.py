@@ -171,7 +171,7 @@ def test_float16_loses_what_is_below_its_smallest_number():
     assert float(ml_dtypes.finfo(ml_dtypes.bfloat16).smallest_normal) == 2.0**-126
 
 
-@pytest.mark.backend
+# On JAX, Keras applies a `LossScaleOptimizer` inside a compiled step only.
 @given(st.lists(st.sampled_from([0.5, -0.25, float("inf"), float("nan")]), max_size=12))
 @settings(max_examples=15, deadline=None)
 def test_the_loss_scale_moves_as_that_of_keras(gradients):
