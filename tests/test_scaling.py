@@ -1,5 +1,6 @@
 """Lesson 09: operations and bytes, gradients added up, the ring, the loss' scale, plans on paper."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -170,7 +171,7 @@ def test_float16_loses_what_is_below_its_smallest_number():
     assert float(ml_dtypes.finfo(ml_dtypes.bfloat16).smallest_normal) == 2.0**-126
 
 
-@pytest.mark.backend
+# On JAX, Keras applies a `LossScaleOptimizer` inside a compiled step only.
 @given(st.lists(st.sampled_from([0.5, -0.25, float("inf"), float("nan")]), max_size=12))
 @settings(max_examples=15, deadline=None)
 def test_the_loss_scale_moves_as_that_of_keras(gradients):
@@ -305,3 +306,9 @@ def test_processes_that_take_too_long_are_ended(batches):
     pytest.importorskip("jax")
     with pytest.raises(RuntimeError, match="took more than"):
         scaling.on_devices(*batches, devices=2, timeout=0.1)
+
+
+def test_a_process_that_fails_ends_all(batches, monkeypatch):
+    monkeypatch.setattr(devices.sys, "executable", shutil.which("false"))
+    with pytest.raises(RuntimeError, match="A process failed"):
+        scaling.on_devices(*batches, devices=2, processes=2)

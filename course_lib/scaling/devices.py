@@ -97,15 +97,16 @@ def on_devices(ids, labels, kinds=("data parallel",), devices=4, processes=1, ti
                         )
                     )
             end = time.monotonic() + timeout
-            for each in started:
-                each.wait(timeout=max(0.1, end - time.monotonic()))
-        except subprocess.TimeoutExpired as error:
-            raise RuntimeError(f"A process took more than {timeout} s: {_logs(path)}") from error
+            # The first to fail ends all: the others would wait for it.
+            while None in (codes := [each.poll() for each in started]) and not any(codes):
+                if time.monotonic() > end:
+                    raise RuntimeError(f"The processes took more than {timeout} s: {_logs(path)}")
+                time.sleep(0.05)
         finally:
             for each in started:
                 each.kill()
                 each.wait()
-        if any(each.returncode for each in started):
+        if any(codes):
             raise RuntimeError(f"A process failed: {_logs(path)}")
         found = [
             json.loads((path / f"{process}.json").read_text(encoding="utf-8")) for process in range(processes)
