@@ -74,7 +74,7 @@ def test_course_is_installed_as_a_command():
 def test_help_names_every_command(monkeypatch, capsys):
     assert course(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
-    for command in ("doctor", "fetch", "links", "export", "predict", "serve", "page"):
+    for command in ("doctor", "fetch", "links", "export", "predict", "explain", "serve", "page"):
         assert command in out
 
 

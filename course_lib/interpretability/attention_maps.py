@@ -88,8 +88,8 @@ def uniform_attention(model, names):
     queries = [v for name in names for v in model.get_layer(name).weights if "/query/" in v.path]
     saved = [ops.convert_to_numpy(v) for v in queries]
     try:
-        for variable in queries:
-            variable.assign(ops.zeros_like(variable))
+        for variable, value in zip(queries, saved, strict=True):
+            variable.assign(np.zeros_like(value))
         yield model
     finally:
         for variable, value in zip(queries, saved, strict=True):

@@ -52,17 +52,17 @@ def swap_neighbours(ids, seed=0):
 
 
 def control_labels(types, seed=0):
-    """Labels that mean nothing, each type's drawn by a coin (Hewitt and Liang 2019).
+    """Labels that mean nothing, one for each type (Hewitt and Liang 2019).
 
-    What a probe gets right of these it has learned by heart.
+    What a probe gets right of these it has learned by heart. Beginning with the most frequent type, the rarer
+    label is given, so that both are about equally frequent; a coin decides where they are.
 
     Args:
         types: One hashable per example, such as its first word.
         seed: Of the coin.
 
     Returns:
-        Int array `(len(types),)` of 0 and 1; equal types have equal labels, and both labels are about equally
-        frequent.
+        Int array `(len(types),)` of 0 and 1; equal types have equal labels.
     """
     names, places, counts = np.unique(np.asarray(types), return_inverse=True, return_counts=True)
     rng = np.random.default_rng(seed)
