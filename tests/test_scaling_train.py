@@ -307,7 +307,7 @@ def test_no_resume_keeps_a_checkpoint(tmp_path):
 
 def test_without_jax_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="pip install jax"):
+    with pytest.raises(ImportError, match=r"pip install .course-lib\[scale\]"):
         launch.train(launch.Options(str(tmp_path / "out")))
 
 

@@ -71,7 +71,7 @@ def on_devices(ids, labels, kinds=("data parallel",), devices=4, processes=1, ti
         )
     backend = "tensorflow" if "mirrored" in kinds else "jax"
     if backend == "jax" and importlib.util.find_spec("jax") is None:
-        raise ImportError('Keras shares a model among devices on JAX: pip install "jax>=0.7"')
+        raise ImportError('Keras shares a model among devices on JAX: pip install "course-lib[scale]"')
     settings = {"kinds": list(kinds), "devices": devices, "processes": processes, "port": _free_port()}
     environment = {
         **os.environ,
