@@ -201,7 +201,9 @@ def train(options, show=say):
     """
     check(options)
     if importlib.util.find_spec("jax") is None:
-        raise ImportError('Training runs Keras on JAX, which is not installed: pip install "course-lib[scale]"')
+        raise ImportError(
+            'Training runs Keras on JAX, which is not installed: pip install "course-lib[scale]"'
+        )
     if options.data is not None and not pathlib.Path(options.data).is_file():
         raise ValueError(f"There is no file {options.data}.")
     folder = pathlib.Path(options.output)
