@@ -109,7 +109,8 @@ def test_it_holds_the_page_the_bundle_and_the_packages(page, bundle):
         "icon.svg",
         "index.html", "litert/core.js", "litert/wasm-utils.js", "litert/wasm/litert_wasm_internal.js",
         "litert/wasm/litert_wasm_internal.wasm", "manifest.webmanifest", "model.tflite", "page.json",
-        "service-worker.js", "style.css", "tokenizer.json", "tokenizers/tokenizers.js", "worker.js",
+        "service-worker.js", "style.css", "tokenizer.json", "tokenizers/tokenizers.js", "words.js",
+        "worker.js",
     }  # fmt: skip
     for name, content in contents(bundle).items():
         assert files[name] == content

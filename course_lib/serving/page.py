@@ -51,7 +51,13 @@ def about(card):
 
 
 def _page():
-    return importlib.resources.files("course_lib.serving").joinpath("page.html").read_text(encoding="utf-8")
+    """The page with the script that it shares with the page in the browser, which is a module there."""
+    here = importlib.resources.files("course_lib.serving")
+    page, words = (
+        here.joinpath(*name.split("/")).read_text(encoding="utf-8")
+        for name in ("page.html", "static/words.js")
+    )
+    return page.replace("{{words.js}}", words.replace("export ", "").strip())
 
 
 def _inside(page, tag):

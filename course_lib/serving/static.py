@@ -18,7 +18,7 @@ RECORD = "page.json"  # Says which files are the page's, and what they are.
 FORMAT = 1
 
 _LOADED = (deployment.CARD, deployment.TOKENIZER, deployment.MODEL)
-_SHOWN = ("app.js", "classifier.js", "client.js", "icon.svg", "manifest.webmanifest", "worker.js")
+_SHOWN = ("app.js", "classifier.js", "client.js", "icon.svg", "manifest.webmanifest", "words.js", "worker.js")
 # Where the page has the packages' files. Some servers do not know that .mjs is JavaScript.
 _PLACES = {
     ("@litertjs/core", "dist/index.js"): "litert/core.js",

@@ -1,6 +1,7 @@
 // What the page shows, and when it asks the classifier.
 
 import {connect} from "./client.js";
+import {colour, tellMost} from "./words.js";
 
 const PAUSE = 700;  // Milliseconds without a key until the words that mattered are looked for.
 const base = new URL(".", import.meta.url);
@@ -38,30 +39,6 @@ function showWords({words, seen}) {
   return spans;
 }
 
-function colour(spans) {
-  const found = [...spans.values()].filter(each => each.change !== undefined);
-  const largest = Math.max(0.01, ...found.map(each => Math.abs(each.change)));
-  for (const {span, change} of found) {
-    if (Math.abs(change) < 0.01) continue;
-    span.className = change > 0 ? "for" : "against";
-    span.style.setProperty("--strength", (0.15 + 0.3 * Math.abs(change) / largest).toFixed(2));
-  }
-}
-
-function showMost(spans) {
-  const most = [...spans.values()].filter(each => Math.abs(each.change) >= 0.01)
-    .sort((a, b) => Math.abs(b.change) - Math.abs(a.change)).slice(0, 5);
-  const line = element("most");
-  line.replaceChildren(most.length ? "Most: " : "No single word changes it by a point.");
-  most.forEach(({word, change}, place) => {
-    const name = document.createElement("bdi");
-    name.textContent = word;
-    const points = (100 * Math.abs(change)).toFixed(1);
-    const end = place + 1 < most.length ? ", " : ".";
-    line.append(name, ` (${change > 0 ? "for" : "against"}, ${points} points)${end}`);
-  });
-}
-
 async function explain(asked) {
   let spans, counted = 0;
   announce("verdict", "note");
@@ -72,11 +49,11 @@ async function explain(asked) {
     }
     spans.get(found.place).change = found.change;
     counted++;
-    colour(spans);
+    colour([...spans.values()].filter(each => each.change !== undefined));
     element("most").textContent = `Looking for the words that mattered: ${counted} of ${spans.size} ...`;
   });
   if (!all || asked !== text()) return;
-  showMost(spans);
+  tellMost(element("most"), [...spans.values()]);
   announce("most");
 }
 
