@@ -32,12 +32,26 @@ def attention_maps(model, ids):
     Returns:
         Float array `(layers, heads, tokens, tokens)`; every row sums to 1.
     """
-    inputs = model_inputs([ids])
-    *below, _ = hidden_states(model).predict_on_batch(inputs)
-    given = {"padding_mask": inputs["padding_mask"], "return_attention_scores": True}
-    layers = map(model.get_layer, blocks(model))
-    maps = [layer(state, **given)[1] for layer, state in zip(layers, below, strict=True)]
-    return np.stack([ops.convert_to_numpy(each)[0] for each in maps])
+    return np.stack([each[0] for each in _maps(model).predict_on_batch(model_inputs([ids]))])
+
+
+class _Maps(keras.Model):
+    """A classifier's attention weights as a model, so that they are computed as a graph."""
+
+    def __init__(self, model):
+        super().__init__(name="attention_maps")
+        self.states = hidden_states(model)
+        self.blocks = [model.get_layer(name) for name in blocks(model)]
+
+    def call(self, inputs):
+        *below, _ = self.states(inputs, training=False)
+        given = {"padding_mask": inputs["padding_mask"], "return_attention_scores": True}
+        return [layer(x, training=False, **given)[1] for layer, x in zip(self.blocks, below, strict=True)]
+
+
+@functools.lru_cache(maxsize=2)
+def _maps(model):
+    return _Maps(model)
 
 
 def rollout(maps):
