@@ -61,6 +61,11 @@ def _signed(x):
     return (x + _WHOLE // 2) % _WHOLE - _WHOLE // 2
 
 
+def _signed_without_remainder(sent, values):
+    total = sent.sum(axis=0)
+    return np.where(total >= _WHOLE // 2, total - _WHOLE, total)
+
+
 def _upper_only(values, masks):
     sent = (values + masks.sum(axis=1)) % _WHOLE
     return sent, _signed(sent.sum(axis=0))
@@ -149,6 +154,7 @@ QUESTION = Question(
             "total_not_wrapped",
             (
                 _masked(total=lambda sent, values: sent.sum(axis=0)),
+                _masked(total=_signed_without_remainder),
                 _masked(total=lambda sent, values: sent.sum(axis=0) - _WHOLE * (len(sent) // 2)),
             ),
             "What is sent is right. In your total the masks have not gone: a multiple of 2³² is left.",
