@@ -58,6 +58,11 @@ def _earlier_on_the_left(layers):
     return functools.reduce(lambda before, layer: before @ layer, layers)
 
 
+def _attention_first(attention):
+    first, *later = (layer.mean(axis=0) for layer in attention)
+    return _later_on_the_left([first, *map(_halves, later)])
+
+
 def _normalised(matrix):
     return matrix / matrix.sum(axis=-1, keepdims=True)
 
@@ -86,6 +91,13 @@ QUESTION = Question(
             "You multiply attention alone. What else does a layer pass on to the next?",
             "Each block adds its input to what attention brings. Which matrix leaves every position as it "
             "is?",
+        ),
+        Mistake(
+            "no_residual_at_first",
+            _attention_first,
+            "Your first layer is attention alone. Does it not pass on its input, too?",
+            "Every layer has the identity, also the one next to the input. Begin with the identity, and "
+            "multiply by all layers in your loop.",
         ),
         Mistake(
             "residual_not_halved",

@@ -10,7 +10,7 @@ def _deletion_calls(rng):
         values = np.round(rng.normal(loc=0.2, scale=1.0, size=words), 2)
         attributions = np.round(values + noise * rng.normal(size=words), 2)
         if ties:
-            attributions = np.round(attributions / 2) * 2
+            attributions = np.round(attributions / 2) * 2 + 0.0  # No -0.
         return attributions, values, round(float(rng.uniform(-0.6, -0.2)), 2)
 
     one = call(1)
@@ -194,8 +194,10 @@ QUESTION = Question(
             "The attributions are what an explanation claims, the values are what the model really adds up.",
         ),
     ),
-    hint="Make the curve first, as a list of n + 1 scores, and print it for the example.",
-    more="Order the places by falling attribution, stable. The sum of all values, less the values removed so "
-    "far, plus the bias, through a sigmoid: n + 1 scores. The mean of the middles between neighbours.",
+    hint="Make the curve first, as a list of n + 1 scores, and print it for the example. Where attributions "
+    "are equal: which word goes first with you?",
+    more="Order the places by falling attribution, stable (NumPy's usual sort is not). The sum of all "
+    "values, less the values removed so far, plus the bias, through a sigmoid: n + 1 scores. The mean of the "
+    "middles between neighbours.",
     example=(np.array([0.5, 2.0]), np.array([1.0, 3.0]), 0.0),
 )

@@ -72,6 +72,11 @@ def _sorted_by_order(p_values):
     return _holm(back=False)(p_values)[order]
 
 
+def _maximum_in_given_order(p_values):
+    products = _holm(monotone=lambda products: products, limit=np.inf)(p_values)
+    return np.minimum(np.maximum.accumulate(products), 1.0)
+
+
 def _in_given_order(p_values):
     m = len(p_values)
     return np.minimum(np.maximum.accumulate(p_values * (m - np.arange(m))), 1.0)
@@ -179,6 +184,13 @@ QUESTION = Question(
             ),
             "Right for p-values that are in order already. Does the factor depend on the place in the list?",
             "It is the rank by size that counts, not which test came first.",
+        ),
+        Mistake(
+            "maximum_in_given_order",
+            _maximum_in_given_order,
+            "Your factors are right. The maximum runs through the values as they were given; in which order "
+            "must it run?",
+            "Take the running maximum while the products are still sorted, and put them back after that.",
         ),
         Mistake(
             "decisions",

@@ -53,7 +53,7 @@ def _path(
     def answer(x, baseline, kernel, output, steps):
         where = places(steps)
         found = [gradient(point(x, baseline, place), kernel, output) for place in where]
-        return times(x, baseline) * (weights(where) @ found)
+        return times(x, baseline) * (weights(where) @ found) + 0.0  # No -0.
 
     return answer
 

@@ -15,7 +15,7 @@ def _auc_calls(rng):
         scores(40, 25, 0.5),
         Call(scores(12, 20, 0.7, digits=0), about="equal scores"),
         Call(scores(10, 14, -3.0), about="an attack that is worse than a coin"),
-        Call((np.full(4, 0.5), np.full(7, 0.5)), about="scores that are all equal"),
+        Call((np.full(4, 0.5), np.full(7, 0.5)), about="equal scores"),
         Call((np.array([2.0, 1.0, 2.0]), np.array([0.0, -1.0])), about="an attack that is never wrong"),
         scores(3, 80, 0.6),
     ]

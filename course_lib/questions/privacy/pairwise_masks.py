@@ -15,6 +15,10 @@ def _mask_calls(rng):
             masks[i, : i + 1] = 0
         return values, masks
 
+    def at_the_ends():
+        _, masks = call(2, 3)
+        return np.array([[-(2**30), 2**30, 7], [-(2**30), 2**30 - 1, -8]]), masks
+
     negative = call(3, 4, low=-500, high=-10)
     return [
         call(3, 2, low=0),
@@ -23,6 +27,7 @@ def _mask_calls(rng):
         Call(call(2, 3), about="two clients"),
         Call(call(1, 3), about="a single client"),
         Call(call(5, 4, low=-(10**8), high=10**8), about="large numbers"),
+        Call(at_the_ends(), about="the least and the largest sum"),
     ]
 
 
@@ -59,6 +64,16 @@ def _reference(values, masks):
 
 def _signed(x):
     return (x + _WHOLE // 2) % _WHOLE - _WHOLE // 2
+
+
+def _signed_without_remainder(sent, values):
+    total = sent.sum(axis=0)
+    return np.where(total >= _WHOLE // 2, total - _WHOLE, total)
+
+
+def _signed_above_the_half(sent, values):
+    total = sent.sum(axis=0) % _WHOLE
+    return np.where(total > _WHOLE // 2, total - _WHOLE, total)
 
 
 def _upper_only(values, masks):
@@ -149,6 +164,7 @@ QUESTION = Question(
             "total_not_wrapped",
             (
                 _masked(total=lambda sent, values: sent.sum(axis=0)),
+                _masked(total=_signed_without_remainder),
                 _masked(total=lambda sent, values: sent.sum(axis=0) - _WHOLE * (len(sent) // 2)),
             ),
             "What is sent is right. In your total the masks have not gone: a multiple of 2³² is left.",
@@ -159,6 +175,12 @@ QUESTION = Question(
             _masked(total=lambda sent, values: sent.sum(axis=0) % _WHOLE),
             "Right where the sum is not negative. What does -1 look like as a remainder by 2³²?",
             "Remainders from 2³¹ on stand for negative numbers: how far is 4,294,967,295 from 2³²?",
+        ),
+        Mistake(
+            "least_sum_positive",
+            _masked(total=_signed_above_the_half),
+            "Right but for one sum, the least that there can be: with you it is positive.",
+            "All sums are below 2³¹. What does a remainder of just 2³¹ stand for?",
         ),
         Mistake(
             "mean",

@@ -88,6 +88,10 @@ def _dropped(gradients, clip):
     return np.where(_norms(gradients) > clip, 0.0, gradients)
 
 
+def _nothing_without_examples(gradients, clip, noise, draw, expected):
+    return _reference(gradients, clip, noise, draw, expected) * (len(gradients) > 0)
+
+
 def _divided(count):
     """Divides by something else than what was expected."""
     return _private(
@@ -223,6 +227,14 @@ QUESTION = Question(
             _private(noisy=lambda c, noise, expected: c.sum(axis=0) / expected),
             "Right where `noise` is 0. Where is the noise?",
             "`draw` holds standard normal numbers. They need a scale before they hide anything.",
+        ),
+        Mistake(
+            "nothing_without_examples",
+            _nothing_without_examples,
+            "Right but for a step without examples, which gives zeros with you. Who could see that from "
+            "outside?",
+            "A result without noise says for sure that nobody was drawn. The sum of no rows is 0: what is "
+            "added to it?",
         ),
         Mistake(
             "true_number",

@@ -4,9 +4,9 @@ import numpy as np
 
 from course_lib.questions import Call, Mistake, Question
 
-_WORDS = (
-    *("[PAD]", "[CLS]", "[SEP]", "bad", "boring", "cast", "dull", "fine", "film", "good", "great"),
-    *("not", "plot", "slow", "story", "the", "very", "warm", "weak"),
+_WORDS = (  # Frequent ones first, as in many vocabularies, and so not in alphabetical order.
+    *("[PAD]", "[CLS]", "[SEP]", "the", "film", "not", "very", "good", "story", "bad", "great"),
+    *("plot", "cast", "fine", "boring", "slow", "weak", "dull", "warm"),
 )
 
 
@@ -169,6 +169,7 @@ QUESTION = Question(
                 _used(order=lambda change, words, place: -np.linalg.norm(change[place])),
                 _used(order=lambda change, words, place: -np.abs(change[place]).max()),
                 _used(order=lambda change, words, place: -place),
+                _used(order=lambda change, words, place: words[place]),
             ),
             "Your words are right. In which order are they asked for?",
             "The order of the vocabulary is that of the rows.",
@@ -178,9 +179,9 @@ QUESTION = Question(
     more="A row counts if any of its entries differs. Go through rows and words side by side, and leave out "
     "the special ones.",
     example=(
-        np.zeros((4, 2)),
-        np.array([[0.0, 0], [0, 1], [0, 0], [2, -2]]),
-        ["[PAD]", "[CLS]", "bad", "good"],
+        np.zeros((5, 2)),
+        np.array([[0.0, 0], [0, 1], [2, -2], [0, 0], [0, 1]]),
+        ["[PAD]", "[CLS]", "good", "film", "bad"],
         ["[PAD]", "[CLS]"],
     ),
 )

@@ -38,6 +38,7 @@ def _scaling_calls(rng):
         Call(steps(0, 0, 0, 1, 0, scale=16.0, growth_steps=1), about="growth after every good step"),
         Call((far, 4096.0, 2), about="a gradient that is far too large once"),
         random,
+        Call(steps(1, 1, 0, 0, 1, 0, scale=1.0, growth_steps=2), about="a scale below 1"),
     ]
 
 
@@ -54,6 +55,7 @@ def _run(
     on_growth=0,
     grow=2.0,
     shrink=0.5,
+    smaller=lambda scale: scale,
     late=0,
     grows_at_once=False,
     after=False,
@@ -71,6 +73,7 @@ def _run(
         on_growth: The number of good steps after the scale grew; None leaves it.
         grow: Factor after enough good steps.
         shrink: Factor after an overflow.
+        smaller: What is done to the scale after that.
         late: By how many steps the scale grows too late.
         grows_at_once: Whether the step after which the scale grows has the new scale already.
         after: Whether the scale after each step is returned.
@@ -81,7 +84,7 @@ def _run(
     for each in largest:
         used, skip = scale, overflows(each, scale)
         if skip:
-            scale, good = scale * shrink, on_skip(good)
+            scale, good = smaller(scale * shrink), on_skip(good)
             while retries and np.isfinite(each) and overflows(each, scale):
                 scale *= shrink
         else:
@@ -195,6 +198,13 @@ QUESTION = Question(
             _with(overflows=lambda largest, scale: not largest * scale < _LIMIT),
             "Right but where the scaled gradient is exactly the largest number of float16. Does that fit?",
             "65,504 is a number of float16 like any other. Look at the sign of your comparison.",
+        ),
+        Mistake(
+            "not_below_1",
+            of_each(lambda smaller: _with(smaller=smaller), lambda scale: max(scale, 1.0), np.floor),
+            "Right while the scale is at least 1. What is half of 1 with you?",
+            "Gradients may be too large even without a scale, so the task sets no lower limit: half of 1 is "
+            "0.5, a float.",
         ),
         Mistake(
             "unscaled",
