@@ -176,3 +176,11 @@ def test_a_module_of_the_learners_own_is_named(tmp_path, monkeypatch):
     mine.__file__ = str(tmp_path / "mine.py")
     said = cells.remarks(written("def f(x): return mine.g(x)", mine=mine), ["import mine"])
     assert said == ["`course grade` gets this notebook only, not the file that `mine` was imported from."]
+
+
+@pytest.mark.parametrize("value", [np.zeros((0, 4)), np.ones((2, 3)) / 2, [1.5, None], (2,), {"a": 1}])
+def test_a_value_is_shown_as_one_that_can_be_typed(value):
+    again = eval(feedback.literal(value), {"np": np})
+    assert type(again) is type(value)
+    assert np.shape(again) == np.shape(value)
+    np.testing.assert_equal(again, value)

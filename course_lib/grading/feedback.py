@@ -254,7 +254,7 @@ def _worked(question, arguments, packed):
 def literal(value):
     """A value as a learner would type it, floats to six digits."""
     if isinstance(value, np.ndarray) and value.ndim:
-        return f"np.array({literal(value.tolist())})"
+        return f"np.array({literal(value.tolist())})" if value.size else f"np.zeros({value.shape})"
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.item()
     if isinstance(value, dict):
