@@ -271,7 +271,13 @@ def random_from_the_top(canvas):
         canvas.matrix(3 + 17 * i, 5, 1, 4, cell=(3, 3.5), fill="green", shades=[shades])
     canvas.text(70, 7, "scores of four words", size=SMALL, ha="left", colour=FAINT)
     canvas.box(
-        72, 29, 26, 13, "rank correlation\nwith the first row\nmust fall towards 0", fill="green", size=SMALL
+        72,
+        29,
+        26,
+        13,
+        "rank correlation with\nthose as learned\nmust fall towards 0",
+        fill="green",
+        size=SMALL,
     )
     canvas.text(
         85, 19.5, "If it stays high, the scores\nshow the text, and not\nwhat the model learned.", size=SMALL
@@ -301,7 +307,7 @@ def leaked_label(canvas):
     canvas.text(
         50,
         4,
-        "Right on every test that has ratings, and wrong where “9/10” is a date or somebody else's opinion.",
+        "No test with such ratings tells which of the two ways the verdict took.",
         size=SMALL,
     )
 
@@ -338,7 +344,7 @@ def probe_and_control(canvas):
 def swap_one_word(canvas):
     """A template with one word exchanged; its gaps in log-odds get a mean, an interval and Holm's p."""
     canvas.title("A fair model does not care: exchange one word, keep the rest")
-    for i, (group, score, fill) in enumerate((("a French", "+1.6", "blue"), ("a Hindu", "−1.9", "orange"))):
+    for i, (group, score, fill) in enumerate((("a tall", "+0.4", "blue"), ("a short", "−0.3", "orange"))):
         y = 30 - 8.5 * i
         x = 2
         for text, wide, colour in (
@@ -352,7 +358,7 @@ def swap_one_word(canvas):
         value = canvas.box(79, y, 9, 5.5, score, fill="green", square=True)
         canvas.arrow(box.right, value.left, "reviewer" if i == 0 else "")
     canvas.line((88.5, 32.7), (90.3, 32.7), (90.3, 24.2), (88.5, 24.2))
-    canvas.text(91.2, 28.5, "gap\n3.5", size=SMALL, ha="left", bold=True)
+    canvas.text(91.2, 28.5, "gap\n0.7", size=SMALL, ha="left", bold=True)
     canvas.text(9, 11, "many verdicts,\nmany groups", size=SMALL)
     canvas.arrow((17, 11), (22, 11))
     canvas.line((24, 11), (51, 11), line="grey")

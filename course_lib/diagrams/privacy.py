@@ -34,7 +34,7 @@ def three_leaks(canvas):
         canvas.highlight(shape, pad=0.5)
     look = {"size": SMALL, "colour": LINES["red"]}
     canvas.text(48.5, 37, "2  gradients spell out its words", ha="left", **look)
-    canvas.text(48.5, 10.5, "3  a log keeps who wrote what, and when", ha="left", **look)
+    canvas.text(48.5, 10.5, "3  a log keeps lengths and times, without names", ha="left", **look)
     canvas.text(89, 29.6, "1  the loss says what\nwas trained on", va="bottom", **look)
     canvas.text(
         50, 2.6, "blue: what is released    grey, framed: who learns something about you", size=SMALL,
@@ -83,7 +83,7 @@ def shadow_models(canvas):
     canvas.highlight(grid.row(0), pad=0.3)
     low = 8
     canvas.arrow((12, low), (68, low))
-    canvas.text(40, 4.8, "margin: the logit of the right class", size=SMALL, colour=FAINT)
+    canvas.text(40, 4.8, "margin: the right class's logit less the other's", size=SMALL, colour=FAINT)
     _bell(canvas, 31, low, 4.6, 13, line="orange", reach=3)
     _bell(canvas, 49, low, 4.6, 13, line="blue", reach=3)
     for x in (26, 29.5, 32.5, 35):
@@ -194,6 +194,7 @@ def clip_and_noise(canvas):
     canvas.arrow(tuple(end), tuple(noisy), line="red", dashed=True, width=1.6)
     canvas.arrow(tuple(start), tuple(noisy), line="green", width=2)
     canvas.text(83.5, 9.6, "blue: sum   red: noise   green: both", size=SMALL, colour=FAINT)
+    canvas.text(83.5, 6.6, "grey: spread of the noise", size=SMALL, colour=FAINT)
     canvas.arrow((29, 22), (38, 22), "clip")
     canvas.arrow((60, 22), (68, 22), "add up")
     canvas.text(50, 4, "the noise has a standard deviation of σ · C in every direction", size=SMALL)
