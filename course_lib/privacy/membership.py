@@ -52,12 +52,10 @@ def roc(members, others):
     Returns:
         `(false positives, true positives)`, each from 0 to 1.
     """
-    thresholds = np.sort(np.unique(np.concatenate([members, others])))[::-1]
-    shares = [
-        1 - np.searchsorted(np.sort(scores), thresholds, side="left") / len(scores)
-        for scores in (others, members)
-    ]
-    return tuple(np.concatenate([[0.0], share]) for share in shares)
+    from sklearn.metrics import roc_curve
+
+    is_member = np.repeat([True, False], [len(members), len(others)])
+    return roc_curve(is_member, np.concatenate([members, others]), drop_intermediate=False)[:2]
 
 
 def interval(members, others, statistic=auc, repeats=1000, seed=0):
