@@ -165,8 +165,7 @@ QUESTION = Question(
                 _with(flat=lambda biases: biases),
             ),
             "The two matrices are right. The biases belong into one vector.",
-            "`in_proj_bias` has one axis, of length 3 · width, in the order of the rows of "
-            "`in_proj_weight`.",
+            "`in_proj_bias` has one axis, of length 3 · width, in the order of the rows of `in_proj_weight`.",
         ),
         Mistake(
             "three_axes_kept",

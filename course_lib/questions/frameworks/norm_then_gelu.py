@@ -3,9 +3,9 @@
 import functools
 
 import numpy as np
-import scipy.special
 
 from course_lib.questions import Call, Mistake, Question
+from course_lib.questions.transformer._shared import _bent, _exact
 
 EPSILON = {"keras": 1e-3, "torch": 1e-5, "jax": 1e-6, "paddle": 1e-5}
 
@@ -28,16 +28,8 @@ def _calls(rng):
     ]
 
 
-def _exact(x):
-    return x * scipy.special.ndtr(x)
-
-
-def _tanh(x):
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-
-
 def _own_gelu(framework):
-    return _tanh if framework == "jax" else _exact
+    return _bent if framework == "jax" else _exact
 
 
 def _answer(
@@ -107,18 +99,18 @@ QUESTION = Question(
             "always_exact",
             _with({"gelu": lambda framework: _exact}),
             "One framework's GELU is not the exact one unless it is asked for. Which, by the table?",
-            "With \"jax\", use the formula with tanh. The two forms differ by up to 0.0005.",
+            'With "jax", use the formula with tanh. The two forms differ by up to 0.0005.',
         ),
         Mistake(
             "always_tanh",
-            _with({"gelu": lambda framework: _tanh}),
+            _with({"gelu": lambda framework: _bent}),
             "You use the tanh for every framework. Three of the four compute the exact GELU by default.",
-            "Write `if framework == \"jax\"`; the error function of one number is `math.erf`, and "
+            'Write `if framework == "jax"`; the error function of one number is `math.erf`, and '
             "`np.vectorize(math.erf)` takes an array.",
         ),
         Mistake(
             "forms_exchanged",
-            _with({"gelu": lambda framework: _exact if framework == "jax" else _tanh}),
+            _with({"gelu": lambda framework: _exact if framework == "jax" else _bent}),
             "Both forms of GELU are right, but each is used where the other belongs.",
             "By the table, who computes the tanh by default is JAX alone.",
         ),
