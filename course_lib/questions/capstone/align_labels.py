@@ -20,6 +20,7 @@ def _calls(rng):
         call([1, 2, 2, 3, 1], about="a text that was cut", cut=6),
         call([4], about="a single word"),
         Call(([3, 1, 2], [0, 0, 1, 2, 2], -1), about="no special tokens"),
+        Call(([2], [0, 0, 0], -100), about="one word and no special tokens"),
         Call(([], [None, None], -100), about="no words"),
     ]
 
@@ -96,16 +97,15 @@ def _specials_left_out(labels, word_ids, ignore):
     return right[[word is not None for word in word_ids]]
 
 
-def _next_word(labels, word_ids, ignore):
-    """Compares with the piece before before it is updated only at labelled pieces."""
-    result, count = [], 0
-    for word in word_ids:
-        if word is None or count >= len(labels) or word != count:
-            result.append(ignore)
-            continue
-        result.append(labels[word])
-        count += 2
-    return np.array(result, int)
+def _wraps_around(labels, word_ids, ignore):
+    """Compares the first piece with the one at -1, the last."""
+    return np.array(
+        [
+            ignore if word is None or word == word_ids[place - 1] else labels[word]
+            for place, word in enumerate(word_ids)
+        ],
+        int,
+    )
 
 
 QUESTION = Question(
@@ -175,11 +175,11 @@ QUESTION = Question(
             "The network gives a score for every piece. The result has as many entries as `word_ids`.",
         ),
         Mistake(
-            "every_other_word",
-            _next_word,
-            "Some words get no label at all.",
-            "Compare a piece's word with that of the piece just before, and keep it in every round of the "
-            "loop.",
+            "wraps_around",
+            _wraps_around,
+            "Right, unless a text has neither special tokens nor a second word. What stands before its first "
+            "piece?",
+            "`word_ids[place - 1]` at place 0 is `word_ids[-1]`, the last piece.",
         ),
     ),
     hint="Go through `word_ids` and keep the word of the piece before.",

@@ -58,7 +58,7 @@ def _answer(
         ask_cost: As in the question.
         passes: Whether a score is answered, from it and the threshold.
         more: Candidates besides the scores.
-        best: What is made as small as possible, if not the cost; of which are answered, and of which are right.
+        best: What is made as small as possible, if not the cost: of what is answered, and what is right.
         tie: Which of the best thresholds is taken.
         average: Makes one number of the costs.
         of_right: What a right answer costs.

@@ -216,8 +216,8 @@ QUESTION = Question(
             "Return `(recall, ndcg)`.",
         ),
     ),
-    hint="Do it for one user with pen and paper: the list without what was seen, the hits in it, their ranks.",
-    more='`order = np.argsort(np.where(seen, np.inf, -scores), kind="stable")[:k]` for one user. Recall: hits '
+    hint="Do it for one user with pen and paper: the list without what was seen, the hits, their ranks.",
+    more='For one user, `np.argsort(np.where(seen, np.inf, -scores), kind="stable")[:k]`. Recall: hits '
     "/ relevant. DCG: 1 / log2(rank + 1) for each hit. Divide by that of hits at the first min(k, relevant) "
     "ranks.",
     example=(

@@ -223,10 +223,10 @@ QUESTION = Question(
             "Return 0 where there is nothing to divide by.",
         ),
     ),
-    hint="Collect the names of all sentences in two sets, of what is there and of what was predicted. The hits "
-    "are their intersection.",
-    more="A name is the tuple (number of the sentence, type, start, end). precision = hits / predicted, recall "
-    "= hits / there, each 0 if there is nothing below.",
+    hint="Collect the names of all sentences in two sets, of what is there and of what was predicted. The "
+    "hits are their intersection.",
+    more="A name is the tuple (number of the sentence, type, start, end). precision = hits / predicted, "
+    "recall = hits / there, each 0 if there is nothing below.",
     example=(
         [["B-PER", "I-PER", "O"], ["B-LOC", "O"]],
         [["B-PER", "I-PER", "O"], ["B-PER", "B-LOC"]],
