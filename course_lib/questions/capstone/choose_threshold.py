@@ -210,7 +210,7 @@ QUESTION = Question(
             "changed_places",
             lambda *arguments: _reference(*arguments)[::-1],
             "Threshold and cost are right, and they have changed places.",
-            "Return `(threshold, cost)`.",
+            "Return `(threshold, cost)`, in this order.",
         ),
     ),
     hint="Write a function that says what one threshold costs. Then try all that could be the best.",

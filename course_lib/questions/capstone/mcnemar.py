@@ -190,7 +190,7 @@ QUESTION = Question(
                 _answer(order=lambda b, c, p: (p, b, c)),
             ),
             "The three numbers are right, in another order than asked for.",
-            "Return `(only_ours, only_baseline, p_value)`.",
+            "Return `(only_ours, only_baseline, p_value)`, in this order.",
         ),
         Mistake(
             "no_coins_no_chance",

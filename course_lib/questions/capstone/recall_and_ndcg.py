@@ -166,7 +166,7 @@ QUESTION = Question(
             "ideal_of_all",
             _with({"ideal": lambda count, k: count}),
             "Right, unless there are more relevant items than k. How good can a list of k be at best?",
-            "The ideal list has hits at the first min(k, relevant) places.",
+            "With five relevant items and k = 2, the best list has two hits, not five.",
         ),
         Mistake(
             "ideal_of_k",
@@ -213,7 +213,7 @@ QUESTION = Question(
             "changed_places",
             lambda *arguments: _reference(*arguments)[::-1],
             "Both numbers are right, and they have changed places.",
-            "Return `(recall, ndcg)`.",
+            "Return `(recall, ndcg)`, in this order.",
         ),
     ),
     hint="Do it for one user with pen and paper: the list without what was seen, the hits, their ranks.",

@@ -181,7 +181,7 @@ QUESTION = Question(
             "types_ignored",
             _with({"key": lambda number, span: (number, *span[1:])}),
             "A name counts as found with you although its type is wrong.",
-            "Type, start and end must agree.",
+            "A person is no place: put the type into the tuple, too.",
         ),
         Mistake(
             "starts_only",
@@ -190,7 +190,7 @@ QUESTION = Question(
                 {"key": lambda number, span: (number, span[0], span[2])},
             ),
             "A name counts as found with you although one of its borders is wrong.",
-            "Type, start and end must agree.",
+            "Half a name is none: start and end must both agree.",
         ),
         Mistake(
             "overlap_is_enough",

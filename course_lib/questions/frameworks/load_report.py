@@ -170,7 +170,7 @@ QUESTION = Question(
             "replaced_once",
             _with(rename=_once),
             "Each rule of yours replaces the first occurrence only.",
-            "`encoder/layer_0/norm` has two slashes.",
+            "`encoder/layer_0/norm` has two slashes, and both must go.",
         ),
         Mistake(
             "rules_reversed",
