@@ -108,6 +108,17 @@ def _never_asks(scores, right, wrong_cost, ask_cost):
     return threshold, np.mean((scores >= threshold) & ~right) * wrong_cost
 
 
+def _asks_well(scores, right, wrong_cost, ask_cost):
+    """Lets it cost nothing to hand over what would have been answered wrongly."""
+
+    def cost(threshold):
+        answered = scores >= threshold
+        return np.where(answered, np.where(right, 0.0, wrong_cost), right * ask_cost).mean()
+
+    best = min(map(cost, [*scores, np.inf]))
+    return max(each for each in [*scores, np.inf] if cost(each) <= best + 1e-9), best
+
+
 def _only_answered(scores, right, wrong_cost, ask_cost):
     def average(threshold):
         answered = scores >= threshold
@@ -145,7 +156,7 @@ QUESTION = Question(
         ),
         Mistake(
             "asking_is_free",
-            (_never_asks, _only_answered),
+            (_never_asks, _asks_well, _only_answered),
             "What is handed over costs nothing with you. Somebody has to write those answers.",
             "Each message has one of three costs: 0, `wrong_cost` or `ask_cost`. The mean goes over all "
             "messages.",

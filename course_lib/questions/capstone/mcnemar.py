@@ -150,6 +150,12 @@ QUESTION = Question(
             "`range(k)` ends at k - 1. At most k heads are k + 1 cases.",
         ),
         Mistake(
+            "larger_tail",
+            _answer(test=lambda b, c: min(1.0, 2 * _tail(max(b, c), b + c))),
+            "Your p-value is always 1: your tail ends at the larger of the two counts, and holds nearly all.",
+            "Surprising is how few heads there were: add up to the smaller count.",
+        ),
+        Mistake(
             "one_case_only",
             (
                 _answer(test=lambda b, c: math.comb(b + c, b) / 2 ** (b + c)),
@@ -206,5 +212,5 @@ QUESTION = Question(
     "each such example would be a fair coin.",
     more="With n coins and k the smaller count: add up math.comb(n, i) for i from 0 to k, divide by 2**n, "
     "double it, and cut it at 1.",
-    example=(np.array([0, 1, 1, 0, 2, 2]), np.array([0, 1, 1, 0, 2, 1]), np.array([0, 0, 0, 1, 1, 2])),
+    example=(np.array([0, 1, 1, 0, 2, 2]), np.array([0, 1, 1, 0, 2, 1]), np.array([0, 1, 0, 1, 2, 2])),
 )

@@ -138,6 +138,11 @@ def _unguarded(hits, claimed, wanted):
     return precision, recall, 2 * precision * recall / (precision + recall)
 
 
+def _in_plain_python(hits, claimed, wanted):
+    precision, recall = hits / claimed, hits / wanted
+    return precision, recall, 2 * precision * recall / (precision + recall)
+
+
 QUESTION = Question(
     id="capstone.span_f1",
     title="How many names are found",
@@ -218,7 +223,7 @@ QUESTION = Question(
         ),
         Mistake(
             "divided_by_zero",
-            _with({"scores": _unguarded}),
+            _with({"scores": _unguarded}, {"scores": _in_plain_python}),
             "Right, unless there is nothing to find, or nothing was found. What is 0 divided by 0 here?",
             "Return 0 where there is nothing to divide by.",
         ),

@@ -103,6 +103,20 @@ def _inside_keras(m, v, t, epsilon):
     return np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t) * m / np.sqrt(v + epsilon)
 
 
+def _kept(weights, gradients, rate, decay, epsilon, framework, both=False):
+    """Overwrites the means by the corrected ones; with `both`, in Keras' way as well."""
+    w, m, v = np.array(weights, float), 0.0, 0.0
+    for t, g in enumerate(gradients, 1):
+        w = w * (1 - rate * decay)
+        m, v = BETA_1 * m + (1 - BETA_1) * g, BETA_2 * v + (1 - BETA_2) * g**2
+        if both or framework == "torch":
+            m, v = m / (1 - BETA_1**t), v / (1 - BETA_2**t)
+            w = w - rate * m / (np.sqrt(v) + epsilon)
+        else:
+            w = w - rate * _step_keras(m, v, t, epsilon)
+    return w
+
+
 def _of_the_sum(weights, gradients, *rest):
     return _answer(weights, gradients.sum(axis=0, keepdims=True), *rest)
 
@@ -189,6 +203,12 @@ QUESTION = Question(
             _with({"forget": True}),
             "The first step is right. After it, your two means start at zero again.",
             "The means belong before the loop: each step goes on from those of the step before.",
+        ),
+        Mistake(
+            "corrected_means_kept",
+            (_kept, functools.partial(_kept, both=True)),
+            "The first step is right. After it you go on from the corrected means, and correct them again.",
+            "Keep m and v as they are. What is corrected is used in this step only.",
         ),
         Mistake(
             "epsilon_inside_the_root",

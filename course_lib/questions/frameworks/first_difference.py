@@ -75,6 +75,16 @@ def _worst(ours, theirs, rtol, atol):
     return int(np.argmax([np.abs(a - b).max() for a, b in zip(ours, theirs, strict=True)]))
 
 
+def _worst_of_those(ours, theirs, rtol, atol):
+    """Looks for the largest among the differences that are too large; NaN is never larger."""
+    worst, place = 0.0, -1
+    for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        difference = np.abs(a - b)
+        if (difference > atol + rtol * np.abs(b)).any() and difference.max() > worst:
+            worst, place = difference.max(), i
+    return place
+
+
 def _last(ours, theirs, rtol, atol):
     return max(
         (i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if not _alike(a, b, rtol, atol)),
@@ -153,7 +163,7 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "largest_difference",
-            _worst,
+            (_worst, _worst_of_those),
             "You return the layer with the largest difference. Which layer made it?",
             "What one layer gets wrong, the next ones pass on, and often enlarge. The first is the one to "
             "look at.",

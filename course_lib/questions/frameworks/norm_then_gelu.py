@@ -59,6 +59,10 @@ def _with(*settings):
     return tuple(functools.partial(_answer, **each) for each in settings)
 
 
+def _formula(exact, tanh=_bent):
+    return lambda framework: tanh if framework == "jax" else exact
+
+
 def _gelu_first(x, scale, offset, framework):
     return _answer(_own_gelu(framework)(x), scale, offset, framework, finish=lambda normed, bent: normed)
 
@@ -113,6 +117,22 @@ QUESTION = Question(
             _with({"gelu": lambda framework: _exact if framework == "jax" else _bent}),
             "Both forms of GELU are right, but each is used where the other belongs.",
             "By the table, who computes the tanh by default is JAX alone.",
+        ),
+        Mistake(
+            "other_formula",
+            _with(
+                {"gelu": _formula(lambda x: _exact(x, inside=lambda x: x))},
+                {"gelu": _formula(lambda x: _exact(x, inside=lambda x: x * np.sqrt(2)))},
+                {"gelu": _formula(lambda x: 2 * _exact(x), lambda x: 2 * _bent(x))},
+                {
+                    "gelu": _formula(
+                        lambda x: _exact(x), lambda x: _bent(x, inside=lambda x: x + 0.044715 * x**3)
+                    )
+                },
+                {"gelu": _formula(lambda x: x / (1 + np.exp(-1.702 * x)))},
+            ),
+            "The layer norm is right; a GELU is not. Compare it with the formula, piece by piece.",
+            "The exact GELU of 1 is 0.8413, that by tanh 0.8412. What are yours?",
         ),
         Mistake(
             "other_axis",
