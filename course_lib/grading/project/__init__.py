@@ -5,10 +5,10 @@ or in a zip of it, and runs nothing of the learner's: anything in them may be mi
 docs/CAPSTONE.md is the rubric.
 """
 
-from course_lib.grading.project.check import CRITERIA, Report, check, is_project
+from course_lib.grading.project.criteria import CRITERIA, Report, check, is_project
 from course_lib.grading.project.files import Unreadable
-from course_lib.grading.project.measure import begin, measure, save, shared
 from course_lib.grading.project.scores import METRICS, compare
+from course_lib.grading.project.writing import begin, measure, save, shared
 
 __all__ = [
     "CRITERIA",

@@ -225,7 +225,7 @@ def _comparison(comparison, results):
         return Line("comparison", True, (*found, "Not better outside chance, and the card says so."))
     missing = (
         "That is not better than the baseline, outside chance. If it stays so, say in the card's section "
-        "Results that the difference is within chance, and what you learned: an honest failure has all points.",
+        "Results that the difference is within chance: an honest failure has all points.",
     )
     return Line("comparison", False, tuple(found), missing)
 
