@@ -105,7 +105,7 @@ def card(report, **instead):
     """A card that states what the check has measured."""
     said = " ".join(" ".join(line.found) for line in report.lines)
     scores = re.search(r"Recomputed [\w ]+: (\S+) by your model, (\S+) by", said)
-    size = int(re.search(r"files with ([\d,]+) bytes", said)[1].replace(",", ""))
+    size = int(re.search(r"files? with ([\d,]+) bytes", said)[1].replace(",", ""))
     times = re.search(r"clock: (\S+) ms", said)[1]
     sections = dict.fromkeys(criteria.SECTIONS, WORDS)
     sections["Data"] += "Licence: CC0."
@@ -481,6 +481,13 @@ def test_what_is_no_project(tmp_path):
     (tmp_path / "b.zip").symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match="cannot be read"):
         project.check(tmp_path / "b.zip")
+
+
+def test_a_folder_of_something_else():
+    with pytest.raises(
+        ValueError, match=r"exercises: there is no project, neither CARD\.md nor .* name the notebook"
+    ):
+        project.check(ROOT / "exercises")
 
 
 def test_a_folder_with_far_too_many_files(tmp_path, monkeypatch):

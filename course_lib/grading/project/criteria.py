@@ -71,7 +71,7 @@ class Report:
         said.append(
             f"{self.points} of {total} points that can be measured. The other {100 - total} are a reader's:"
         )
-        said.append("docs/CAPSTONE.md says for what.")
+        said.append("docs/CAPSTONE.md in the course's repository says for what.")
         return "\n".join(said)
 
 
@@ -96,6 +96,12 @@ def check(path):
     """
     path = pathlib.Path(path)
     with reading.opened(path.parent if path.suffix == ".ipynb" else path) as files:
+        names = {**files.sizes, **files.others}
+        if not any(name.startswith(("CARD.md", "results/", "model/")) for name in names):
+            raise Unreadable(
+                "there is no project, neither CARD.md nor a folder results. `course capstone FOLDER` begins "
+                "one; of exercises, name the notebook."
+            )
         sections, card_problem = _card(files)
         project, project_problem = _attempt(reading.record, files, "results/project.json")
         project = project or {}
@@ -213,7 +219,10 @@ def _comparison(comparison, results):
     if comparison is None:
         return Line("comparison", False, (), ("There are no scores to compare.",))
     low, high = comparison.low, comparison.high
-    found = [f"Model less baseline: between {low:+.4g} and {high:+.4g} (95 %, paired bootstrap)."]
+    span = f"{low:+.4g} and {high:+.4g}"
+    if comparison.metric != "mean_absolute_error":
+        span = f"{100 * low:+.1f} and {100 * high:+.1f} percentage points"
+    found = [f"Model less baseline: between {span} (95 %, paired bootstrap)."]
     if comparison.p_value is not None:
         found.append(
             f"Only the model is right on {comparison.only_ours:,} examples, only the baseline on "
@@ -234,7 +243,8 @@ def _size(files, results):
     inside = {name: size for name, size in files.sizes.items() if name.startswith("model/")}
     others = [name for name in files.others if name == "model" or name.startswith("model/")]
     total = sum(inside.values())
-    found = (f"The folder model holds {len(inside):,} files with {total:,} bytes.",) if inside else ()
+    many = "1 file" if len(inside) == 1 else f"{len(inside):,} files"
+    found = (f"The folder model holds {many} with {total:,} bytes.",) if inside else ()
     missing = []
     if not inside:
         missing.append("There is no folder model with what a service would load.")
