@@ -149,10 +149,21 @@ def _mark(notebook, sandbox):
 
 
 @app.command()
-def check(notebook: Notebook):
-    """Mark a whole exercise notebook; exit status 1 while something is missing."""
-    from course_lib.grading import answers, sandbox
+def check(
+    notebook: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="An exercise, such as exercises/01_attention.ipynb, or a project's folder or zip."
+        ),
+    ],
+):
+    """Mark a whole exercise, or measure a project of your own; exit status 1 while something is missing."""
+    from course_lib.grading import answers, project, sandbox
 
+    if project.is_project(notebook):
+        report = project.check(notebook)
+        typer.echo(str(report))
+        raise typer.Exit(0 if report.complete else 1)
     if not notebook.is_file():
         raise ValueError(f"There is no notebook {notebook}.")
     typer.echo(
@@ -217,6 +228,17 @@ def progress():
             f"{points} of {total} points"
         )
     typer.echo(f"(kept in {feedback.progress_file()})")
+
+
+@app.command()
+def capstone(
+    folder: Annotated[pathlib.Path, typer.Argument(help="The new folder.", file_okay=False)],
+):
+    """Begin a project of your own: a folder with a notebook to fill and a card."""
+    from course_lib.grading import project
+
+    path = project.begin(folder)
+    typer.echo(f"Open {path}. `course check {folder}` measures what is there.")
 
 
 @app.command()

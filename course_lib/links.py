@@ -17,6 +17,7 @@ FILES = (
     "notebooks/*.ipynb",
     "exercises/*.ipynb",
     "solutions/*.ipynb",
+    "course_lib/grading/project/notebook.md",
 )
 
 
