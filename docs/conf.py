@@ -1,4 +1,4 @@
-"""Settings of the course's site, for Sphinx. `make site` (tools/site.py) brings the pages together and calls it."""
+"""Settings of the course's site, for Sphinx. `make site` (tools/build_site.py) calls it."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tools")]
 
 from course_lib import links  # noqa: E402
 
@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 project = "Attention to Edge"
 author = PROJECT["authors"][0]["name"]
-copyright = f"{author}, {PROJECT['license']}"  # noqa: A001
+copyright = f"{author}, {PROJECT['license']}"
 version = release = PROJECT["version"]
 slug = links.repository(ROOT)
 html_baseurl = "https://{}.github.io/{}/".format(*slug.split("/"))

@@ -3,6 +3,7 @@
 import json
 import re
 
+import nb
 from docutils import nodes
 from myst_nb import sphinx_ as myst_nb
 
@@ -22,21 +23,12 @@ class Parser(myst_nb.Parser):
         for index, cell in enumerate(book["cells"]):
             cell["source"] = BADGE.sub("", "".join(cell["source"])) if index == 0 else cell["source"]
             if cell["cell_type"] == "code":
-                alts[index] = descriptions(cell)
+                alts[index] = nb.descriptions(cell)
         super().parse(json.dumps(book), document)
         for cell in document.findall(nodes.container):
             pictures = list(cell.findall(nodes.image)) if "cell_index" in cell else []
-            # A cell's container holds that of its outputs, which has the index as well: the same is set twice.
             for picture, alt in zip(pictures, alts.get(cell.get("cell_index"), ()), strict=False):
                 picture["alt"] = alt
-
-
-def descriptions(cell):
-    """What stands in for each picture that a code cell shows: its own metadata, or what a drawing brings."""
-    pictures = [output["data"] for output in cell["outputs"] if "image/png" in output.get("data", {})]
-    given = cell["metadata"].get("alt", [])
-    drawings = ["".join(data.get("text/plain", "")) for data in pictures]
-    return given if given else [text if not text.startswith("<") else "" for text in drawings]
 
 
 def setup(app):

@@ -6,7 +6,6 @@ import posixpath
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Pages that are read in the repository as well, and what stands under them here.
 UNDER = {

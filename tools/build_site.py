@@ -23,7 +23,7 @@ PAGES = (
     "CONTRIBUTING.md",
 )
 # Of a catalogue: without dates, which would change with every run.
-HEADER = '''\
+HEADER = """\
 # `make site ARGS=--catalogues` keeps the originals here those of today; see docs/locale/GLOSSARY.md.
 msgid ""
 msgstr ""
@@ -32,7 +32,7 @@ msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"
 "Content-Transfer-Encoding: 8bit\\n"
 
-'''
+"""
 
 
 def stage(source):
@@ -51,7 +51,17 @@ def stage(source):
 
 
 def sphinx(builder, target, language="en"):
-    command = [sys.executable, "-m", "sphinx", "-b", builder, "-c", ROOT / "docs", "-d", BUILD / f"doctrees-{language}"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        builder,
+        "-c",
+        ROOT / "docs",
+        "-d",
+        BUILD / f"doctrees-{language}",
+    ]
     environment = os.environ | {"COURSE_SITE_LANGUAGE": language, "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([*command, "-q", BUILD / "source", target], check=True, env=environment)
 
@@ -65,7 +75,16 @@ def update_catalogues(language, pages):
     for page in known.union(pages):
         (wanted / page).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(BUILD / "gettext" / f"{page}.pot", wanted / f"{page}.pot")
-    command = [sys.executable, "-m", "sphinx_intl", "update", "--pot-dir", wanted, "--locale-dir", folder.parents[1]]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx_intl",
+        "update",
+        "--pot-dir",
+        wanted,
+        "--locale-dir",
+        folder.parents[1],
+    ]
     subprocess.run([*command, "--language", language, "--line-width", "-1"], check=True)
     for path in folder.rglob("*.po"):
         _, _, entries = path.read_text(encoding="utf-8").partition("\n\n")
