@@ -171,8 +171,10 @@ def add(demo):
     for folder in ("notebooks", "exercises"):
         for path in (SOURCE / folder).glob("*.ipynb"):
             shutil.copyfile(path, HTML / folder / path.name)
-    for unused in HTML.glob("**/jupyter_execute"):
+    for unused in (*HTML.glob("**/jupyter_execute"), *HTML.glob("**/_sources")):
         shutil.rmtree(unused)
+    for unused in (*HTML.glob("**/webpack-macros.html"), *HTML.glob("**/_static/**/*.map")):
+        unused.unlink()
     (HTML / ".nojekyll").touch()
     base = "https://{}.github.io/{}/".format(*links.repository(ROOT).split("/"))
     pages = [path.relative_to(HTML).as_posix() for path in sorted(HTML.rglob("*.html"))]
