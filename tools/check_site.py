@@ -26,7 +26,12 @@ from chromium import chromium  # noqa: E402
 from course_lib.serving import packages  # noqa: E402
 
 HTML = ROOT / "build" / "site" / "html"
-AXE = packages.Package("axe-core", "4.10.3", "", {"axe.min.js": ""})
+AXE = packages.Package(
+    "axe-core",
+    "4.14.1",
+    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+    {"axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"},
+)
 WIDTHS = (390, 1280)
 RUN = """
 const done = arguments[arguments.length - 1];
@@ -100,7 +105,7 @@ def main():
         for path in sorted(HTML.rglob("*.html"))
         if not path.relative_to(HTML).as_posix().startswith(("demo/", "_static/"))
     ]
-    axe = None if options.no_axe else packages.load_one(AXE)["axe.min.js"].decode()
+    axe = None if options.no_axe else packages.load(packages=(AXE,))[AXE.name]["axe.min.js"].decode()
     bad = 0
     with served(HTML) as base, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
         driver.set_script_timeout(120)

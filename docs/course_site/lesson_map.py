@@ -4,7 +4,7 @@ import html
 
 from course_site import lessons
 
-WIDTH, HEIGHT, GAP = 176, 84, 22
+WIDTH, HEIGHT, GAP = 190, 84, 22
 # Where a stage of the course begins; colours are those of the lessons' drawings.
 STAGES = ((0, "blue"), (3, "orange"), (6, "green"), (9, "pink"), (12, "grey"))
 

@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib import diagrams
+from course_lib import diagrams, links
 from course_site import lesson_map, lessons
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ class Placed(SphinxDirective):
 
 def fill(app, doctree, docname):
     """Puts into each place what belongs there."""
-    makers = {"lesson-map": _map, "demo": _demo, "drawings": _drawings}
+    makers = {"start": _start, "lesson-map": _map, "demo": _demo, "drawings": _drawings}
     for place in list(doctree.findall(Place)):
         made = makers[place["what"]](app, docname) if app.builder.format == "html" else []
         place.replace_self(made)
@@ -74,6 +74,15 @@ def _demo(app, docname):
     record = app.config.demo and json.loads(pathlib.Path(app.config.demo, "page.json").read_text())
     made = app.builder.templates.render("demo.html", {"demo": f"{page}demo/", **_facts(app, record)})
     return [nodes.raw("", made, format="html")]
+
+
+def _start(app, docname):
+    lesson = lessons.table()[0]
+    ways = {
+        "first": app.builder.get_relative_uri(docname, lesson.page),
+        "colab": links.colab(app.config.slug, lesson.path),
+    }
+    return [nodes.raw("", app.builder.templates.render("start.html", ways), format="html")]
 
 
 def _facts(app, record):
@@ -126,7 +135,7 @@ def setup(app):
     app.add_config_value("slug", "", "env", str)
     app.add_config_value("demo", "", "html", str)
     app.add_node(Place)
-    for name in ("demo", "lesson-map", "drawings"):
+    for name in ("start", "demo", "lesson-map", "drawings"):
         app.add_directive(name, Placed)
     app.connect("source-read", add_children)
     app.connect("doctree-read", lead_to_repository)
