@@ -15,6 +15,7 @@ from course_lib import links
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import execute  # noqa: E402
+import nb  # noqa: E402
 import reading  # noqa: E402
 
 # Not a learner's own copies, such as 02_imdb.kept-1.ipynb.
@@ -83,6 +84,17 @@ def unasserted(book):
         for cell, following in zip(cells, [*cells[1:], None], strict=True)
         if IGNORED in tags(cell) and not has_assertion(cell) and not (following and has_assertion(following))
     ]
+
+
+def undescribed(book):
+    """Code cells that show a picture which nothing is said of, or that say something of none."""
+    found = []
+    for cell in code_cells(book):
+        pictures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        texts = nb.descriptions(cell)
+        if len(texts) != pictures or not all(text.strip().endswith(".") for text in texts):
+            found.append(cell.source)
+    return found
 
 
 def noise(book):
@@ -164,6 +176,11 @@ def test_executed_from_top_to_bottom_without_noise(path):
     assert counts == list(range(1, len(counts) + 1)), "run `make lessons`"
     assert not noise(book)
     assert not [cell.source for cell in code_cells(book) if "nbval-skip" in tags(cell)]
+
+
+@lessons
+def test_every_picture_is_described_for_who_cannot_see_it(path):
+    assert not undescribed(read(path)), "write a sentence for each picture: tools/nb.py says how"
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
@@ -287,6 +304,30 @@ def test_lint_finds_stderr_and_errors():
     assert noise(book_of("1", outputs=[nbformat.v4.new_output("stream", name="stderr", text="x")]))
     assert noise(book_of("1", outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]))
     assert not noise(book_of("1", outputs=[nbformat.v4.new_output("stream", name="stdout", text="fine\n")]))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "alts", "count"),
+    [
+        (["<Figure size 700x360>"], [], 1),
+        (["<Figure size 700x360>"], ["A line rises."], 0),
+        (["<Figure size 700x360>"], ["A line rises"], 1),
+        (["<Figure size 700x360>"] * 2, ["A line rises."], 1),
+        (["A drawing shows it."], [], 0),
+        (["A drawing shows it.", "<Figure size 700x360>"], [], 1),
+        ([], ["A line rises."], 1),
+        ([], [], 0),
+    ],
+)
+def test_lint_finds_pictures_without_a_description(pictures, alts, count):
+    show = [
+        nbformat.v4.new_output("display_data", data={"image/png": "", "text/plain": text})
+        for text in pictures
+    ]
+    book = book_of("show()", outputs=show)
+    if alts:
+        book.cells[0].metadata["alt"] = alts
+    assert len(undescribed(book)) == count
 
 
 @lessons

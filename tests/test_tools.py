@@ -42,6 +42,8 @@ SCRIPT = """# %% [markdown]
 # and it goes on.
 
 # %% tags=nbval-ignore-output,other
+# alt: A line that rises.
+# alt: A line that “falls”.
 # %pip install --quiet something
 value = 1
 
@@ -74,7 +76,8 @@ def test_a_script_becomes_a_valid_notebook(paths):
     assert book.cells[0].source == "# 01 · Title\n\nTwo blanks end a line:  \nand it goes on."
     assert book.cells[1].source == "%pip install --quiet something\nvalue = 1"
     assert book.cells[1].metadata.tags == ["nbval-ignore-output", "other"]
-    assert "tags" not in book.cells[2].metadata
+    assert book.cells[1].metadata.alt == ["A line that rises.", "A line that “falls”."]
+    assert not book.cells[2].metadata
     assert len({cell.id for cell in book.cells}) == 4
 
 
@@ -107,6 +110,14 @@ def test_cells_that_did_not_change_keep_their_ids_outputs_and_metadata(paths):
     assert not {after.cells[1].id, after.cells[4].id} & {cell.id for cell in book.cells}
 
 
+def test_a_script_from_before_a_description_was_written_does_not_lose_it(paths):
+    script, notebook = paths
+    before = notebook.read_bytes()
+    script.write_text("".join(line for line in SCRIPT.splitlines(True) if not line.startswith(nb.ALT)))
+    nb.to_ipynb(script, notebook)
+    assert notebook.read_bytes() == before
+
+
 def test_converting_again_changes_no_byte(paths):
     script, notebook = paths
     before = notebook.read_bytes()
@@ -118,7 +129,9 @@ LINE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_s
 
 
 def writable(line):
-    """Not what the format itself gives a meaning: cell heads and commented-out magics."""
+    """Not what the format itself gives a meaning: cell heads, descriptions and commented-out magics."""
+    if line.startswith(nb.ALT):
+        return False
     return not nb.HEAD.match(line) and not nb.HEAD.match(f"# {line}") and not line.lstrip().startswith("# %")
 
 

@@ -4,8 +4,10 @@
     python tools/nb.py to-py notebooks/NN_word.ipynb lesson.py
 
 Cells start with `# %%` (code) or `# %% [markdown]`; tags follow as `# %% tags=nbval-ignore-output,other`.
-Markdown lines are kept behind `# `, and line magics, so that the script stays Python. The notebook is the
-committed source: ids, outputs and metadata of cells whose source did not change are kept.
+Under the head of a code cell stands a line `# alt: A sentence.` for each plot that it shows, for who cannot
+see it; the notebook has them in the cell's metadata, as the list `alt`. Markdown lines are kept behind `# `,
+and line magics, so that the script stays Python. The notebook is the committed source: ids, outputs and
+metadata of cells whose source did not change are kept.
 """
 
 import collections
@@ -26,28 +28,42 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": LANGUAGE,
 }
+ALT = "# alt: "
 HEAD = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?: tags=(?P<tags>\S+))?\s*$")
 
 
+def descriptions(cell):
+    """A sentence for each picture that a code cell shows; "" where there is none.
+
+    A plot's stands in the cell's metadata, a drawing brings its own as its text.
+    """
+    pictures = [output["data"] for output in cell["outputs"] if "image/png" in output.get("data", {})]
+    drawn = ["".join(data.get("text/plain", "<")) for data in pictures]
+    given = cell["metadata"].get("alt") or ["" if text.startswith("<") else text for text in drawn]
+    return [given[i] if i < len(given) else "" for i in range(max(len(pictures), len(given)))]
+
+
 def read_script(text):
-    """Returns a list of (cell type, tags, source)."""
+    """Returns a list of (cell type, tags, alts, source)."""
     cells = []
     for line in text.split("\n"):
         head = HEAD.match(line)
         if head:
             kind = "markdown" if head["markdown"] else "code"
-            cells.append((kind, (head["tags"] or "").split(",") if head["tags"] else [], []))
+            cells.append((kind, (head["tags"] or "").split(",") if head["tags"] else [], [], []))
+        elif cells and cells[-1][0] == "code" and line.startswith(ALT) and not cells[-1][3]:
+            cells[-1][2].append(line.removeprefix(ALT).strip())
         elif cells:
-            cells[-1][2].append(line)
+            cells[-1][3].append(line)
         elif line.strip():
             raise ValueError(f"The script must begin with a `# %%` line. Received: {line!r}")
     result = []
-    for kind, tags, lines in cells:
+    for kind, tags, alts, lines in cells:
         if kind == "markdown":
             lines = [re.sub(r"^# ?", "", line) for line in lines]
         else:
             lines = [re.sub(r"^(\s*)# (%\w)", r"\1\2", line) for line in lines]
-        result.append((kind, tags, "\n".join(lines).strip("\n")))
+        result.append((kind, tags, alts, "\n".join(lines).strip("\n")))
     return result
 
 
@@ -59,7 +75,7 @@ def to_ipynb(script, notebook):
     ids = {cell.id for cell in old}
     book = nbformat.v4.new_notebook(metadata=METADATA)
     number = 0
-    for kind, tags, source in read_script(script.read_text(encoding="utf-8")):
+    for kind, tags, alts, source in read_script(script.read_text(encoding="utf-8")):
         same = unused[kind, source]
         if same:
             cell = same.pop(0)
@@ -72,6 +88,8 @@ def to_ipynb(script, notebook):
         cell.metadata.pop("tags", None)
         if tags:
             cell.metadata["tags"] = tags
+        if alts:
+            cell.metadata["alt"] = alts
         book.cells.append(cell)
     nbformat.validate(book)
     nbformat.write(book, notebook)
@@ -83,6 +101,7 @@ def to_py(notebook, script):
         tags = cell.metadata.get("tags", [])
         head = "# %%" + (" [markdown]" if cell.cell_type == "markdown" else "")
         head += f" tags={','.join(tags)}" if tags else ""
+        head += "".join(f"\n{ALT}{alt}" for alt in cell.metadata.get("alt", []))
         if cell.cell_type == "markdown":
             # Two blanks at the end of a line are a line break in Markdown.
             body = "\n".join(f"# {line}" if line else "#" for line in cell.source.split("\n"))
