@@ -29,7 +29,7 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench lessons exercises dist lock clean
+.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench frameworks lessons exercises dist lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -72,14 +72,19 @@ test-backends: .venv/.ready ## run the tests of model code on JAX as well
 	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile $$(grep -l 'mark\.backend' tests/*.py)
 	@! $(PY) -c 'import torch' 2>&- || KERAS_BACKEND=torch $(PY) -m pytest -q tests/test_pruning_*.py tests/test_structured.py tests/test_low_rank.py
 
-notebooks: .venv/.ready ## run every notebook and compare its outputs
+notebooks: .venv/.ready .venv-frameworks/.ready ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."
 	@$(PY) tools/check_notebooks.py $(NOTEBOOKS)
 
 test-colab: .venv/.ready ## run lessons and tests with Colab's versions (Python 3.12 or later)
 	@bash tools/test_colab.sh $(NOTEBOOKS)
 
-.venv-bench/.ready: .venv/.ready benchmarks/setup.sh
+.venv-frameworks/.ready: .venv/.ready pyproject.toml tools/frameworks.sh tools/torch_cpu.sh
+	@bash tools/frameworks.sh
+
+frameworks: .venv-frameworks/.ready ## bring PyTorch and PaddlePaddle for lesson 12 (1.7 GB)
+
+.venv-bench/.ready: .venv/.ready benchmarks/setup.sh tools/torch_cpu.sh
 	@bash benchmarks/setup.sh
 
 bench: .venv-bench/.ready ## compare with what people use instead (ARGS="text_to_batches" for one)
@@ -99,5 +104,5 @@ lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
 
 clean: ## remove .venv and everything that can be made again (not the cache)
-	rm -rf .venv .venv-colab .venv-bench build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab .venv-bench .venv-frameworks build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

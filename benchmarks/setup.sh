@@ -13,12 +13,7 @@ export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # As in tools/setup.sh: a mirror that pip was told of serves uv as well.
 index="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$($py -m pip config get global.index-url 2>/dev/null || true)}}"
 [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
-# PyTorch's CPU build is without 3 GB of CUDA: from a folder that pip was told of, or else from PyTorch's own index.
-torch=(--torch-backend=cpu)
-tag="$($py -c 'import sys; print("cp%d%d" % sys.version_info[:2])')"
-for wheel in "${PIP_FIND_LINKS:-/nowhere}"/torch-*+cpu-"$tag"-*.whl; do
-    [ ! -f "$wheel" ] || torch=("$wheel")
-done
+. tools/torch_cpu.sh
 # otter-grader needs an older wrapt than the lock has; all else on the course's side stays as locked.
 sed 's/ \\$//; /^ *--hash/d; /^wrapt==/d' requirements.lock >.venv-bench/constraints.txt
 install() {

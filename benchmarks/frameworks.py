@@ -1,0 +1,102 @@
+"""Lesson 12's record: the same training step and inference in five frameworks, eager and compiled, in turns.
+
+    .venv-frameworks/bin/python benchmarks/frameworks.py
+
+Each framework runs in a process of its own, kept to one core; the parent asks them in turn, so that what else
+the machine does meets them alike. Of each kind of call the fastest is kept, and the first, which compiles.
+Writes course_lib/frameworks/times.json, which lesson 12 reads. About five minutes on two cores.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+import psutil
+
+from course_lib import runtime
+from course_lib.frameworks import found, timing
+
+PATH = pathlib.Path(__file__).parent.parent / "course_lib/frameworks/times.json"
+ROUNDS, SECONDS, LEAST = 3, 0.4, 3
+PACKAGES = {"PyTorch": "torch", "PaddlePaddle": "paddlepaddle"}
+
+
+def megabytes():
+    return round(psutil.Process().memory_info().rss / 2**20)
+
+
+def worker(name):
+    """Answers the parent's lines, each a JSON list of size, compiled and kind, with a line of JSON."""
+    core = sorted(os.sched_getaffinity(0))[0]
+    os.sched_setaffinity(0, {core})
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # What libraries print does not reach the parent.
+    bare, start = megabytes(), time.perf_counter()
+    found.module(name)
+    print(json.dumps({"seconds": time.perf_counter() - start, "MB": megabytes() - bare}), file=answers, flush=True)
+    work = {}
+    for line in sys.stdin:
+        size, compiled, kind = json.loads(line)
+        new = (size, compiled) not in work
+        each = work[size, compiled] = work.get((size, compiled)) or timing.Work(name, size, compiled)
+        first, fastest = timing.first_and_fastest(getattr(each, kind), SECONDS, LEAST)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10 - bare
+        said = {"first": first, "fastest": fastest, "loss": each.train() if new else None, "MB": peak}
+        print(json.dumps(said), file=answers, flush=True)
+
+
+def ask(process, *question):
+    print(json.dumps(question), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
+
+
+def main():
+    start = time.monotonic()
+    here = [name for name in found.LIBRARIES if found.installed(name)]
+    workers, imports = {}, {}
+    for name in here:
+        command = [sys.executable, __file__, name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        workers[name] = subprocess.Popen(command, env=environment, text=True, **pipes)
+        imports[name] = json.loads(workers[name].stdout.readline())
+    rows = {}
+    for turn in range(ROUNDS):
+        for size in timing.SIZES:
+            for compiled in (False, True):
+                for kind in ("infer", "train"):
+                    for name, process in workers.items():
+                        said = ask(process, size, compiled, kind)
+                        key = name, size, compiled, kind
+                        kept = rows.setdefault(key, {"first": said["first"], "fastest": said["fastest"]})
+                        kept["fastest"] = min(kept["fastest"], said["fastest"])
+                        imports[name]["peak MB"] = said["MB"]
+                        if said["loss"] is not None:
+                            kept["loss"] = said["loss"]
+        print(f"turn {turn + 1} of {ROUNDS}: {time.monotonic() - start:.0f} s", flush=True)
+    for process in workers.values():
+        process.stdin.close()
+    keys = ("framework", "size", "compiled", "kind")
+    versions = {name: importlib.metadata.version(PACKAGES.get(name, name.lower())) for name in here}
+    record = {
+        "date": datetime.date.today().isoformat(),
+        "device": runtime.cpu_name(),
+        "load": os.getloadavg()[1],
+        "seconds": round(time.monotonic() - start),
+        "versions": {"Python": sys.version.split()[0], **versions},
+        "sizes": timing.SIZES,
+        "imports": imports,
+        "rows": [dict(zip(keys, key, strict=True)) | row for key, row in rows.items()],
+    }
+    with runtime.atomic_write(PATH) as path:
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    worker(sys.argv[1]) if len(sys.argv) > 1 else main()
