@@ -93,6 +93,38 @@ def fetch_weights():
     typer.echo(f"The weights are here: {weights.fetch()}")
 
 
+def _fetch_capstone(name):
+    from course_lib.capstone import sources
+
+    wanted = sources.source(name)
+    typer.echo(f"{wanted.title}, {wanted.megabytes:g} MB.\nIts licence: {wanted.licence}")
+    typer.echo(f"It is here: {sources.fetch(name)}")
+
+
+@fetch_app.command("clinc150")
+def fetch_clinc150():
+    """Download questions of 150 intents and of none (2.5 MB, CC BY 3.0), for lesson 13."""
+    _fetch_capstone("clinc150")
+
+
+@fetch_app.command("banking77")
+def fetch_banking77():
+    """Download a bank's questions of 77 intents (1.1 MB, CC BY 4.0), for lesson 13."""
+    _fetch_capstone("banking77")
+
+
+@fetch_app.command("phrasebank")
+def fetch_phrasebank():
+    """Download statements of financial news (0.7 MB, CC BY-NC-SA 3.0), for lesson 13."""
+    _fetch_capstone("phrasebank")
+
+
+@fetch_app.command("movielens")
+def fetch_movielens():
+    """Download ratings of films (1 MB, GroupLens' own terms), for lesson 13."""
+    _fetch_capstone("movielens")
+
+
 @app.command()
 def links(
     repo: Annotated[str, typer.Option(help="What badges and install lines shall name: OWNER/NAME.")],
