@@ -229,7 +229,7 @@ FILMS = {
 
 
 def ratings():
-    """The sample of ratings: 160 users in 1,000 days; each theme's last film comes out on day 700."""
+    """The sample of ratings: 240 users in 1,000 days; each theme's last three films come out on day 740."""
     rng = np.random.default_rng(7)
     titles, genres, about, theme = [], [], [], []
     for number, (own, *films) in enumerate(FILMS.values()):
@@ -240,15 +240,15 @@ def ratings():
             about.append(text)
             theme.append(number)
     theme = np.array(theme)
-    new = np.arange(len(titles)) % 8 == 7
+    new = np.arange(len(titles)) % 8 > 4
     known = rng.permutation(np.linspace(0.3, 3.0, len(titles)))  # How well known a film is.
     rows, start = [], np.datetime64("2020-01-01").astype("datetime64[s]").astype(int)
-    for user in range(160):
-        day = int(1000 * user / 160 + rng.integers(0, 10))
+    for user in range(240):
+        day = int(1000 * user / 240 + rng.integers(0, 10))
         first, second = rng.choice(len(FILMS), 2, replace=False)
         taste = np.where(theme == first, 6.0, np.where(theme == second, 3.0, 0.5))
-        chance = taste * known * (~new | (day >= 700))
-        for film in rng.choice(len(titles), rng.integers(12, 22), replace=False, p=chance / chance.sum()):
+        chance = taste * known * (~new | (day >= 740))
+        for film in rng.choice(len(titles), rng.integers(8, 15), replace=False, p=chance / chance.sum()):
             good = theme[film] in (first, second)
             stars = np.clip(rng.normal(4.4 if good else 2.7, 0.6), 0.5, 5)
             day += int(rng.integers(0, 3))
