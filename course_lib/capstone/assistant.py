@@ -367,6 +367,7 @@ def export(folder, backbone, questions, head, index, threshold, replace=False):
             "time and remembers none before it.",
         }
         card["sha256"] = {name: fetch.file_sha256(part / name) for name in (ENCODER, TOKENIZER, INDEX)}
+        card["version"] = hashlib.sha256("".join(card["sha256"].values()).encode()).hexdigest()[:12]
         _write(part, card)
         assistant = Assistant(part)
         watched = assistant.predict(_inside(questions.validation))
@@ -454,7 +455,7 @@ def _sample_name():
 
 
 def sample_assistant():
-    """The sample's assistant in the cache; made at first use, which takes half a minute and is said.
+    """The sample's assistant in the cache; made at first use, which takes a minute and is said.
 
     Returns:
         Its folder.
