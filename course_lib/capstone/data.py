@@ -73,6 +73,8 @@ class Statements:
         texts: Tuple of str, each once.
         labels: Int32 array `(n,)`: places in `SENTIMENTS`.
         agreement: Float32 array `(n,)`: at least this share of the annotators chose the label.
+        votes: Of the sample, int32 array `(n, annotators)` of each annotator's label; None otherwise.
+        dates: Of the sample, array `(n,)` of `datetime64[D]`, in order; None otherwise.
     """
 
     name: str
@@ -80,6 +82,8 @@ class Statements:
     texts: tuple
     labels: np.ndarray
     agreement: np.ndarray
+    votes: np.ndarray | None = None
+    dates: np.ndarray | None = None
 
     def __len__(self):
         return len(self.texts)
@@ -98,6 +102,7 @@ class Ratings:
         times: Int64 array `(n,)`: seconds since 1970.
         titles: Tuple of str, of all films, rated or not.
         genres: Tuple of tuples of str, one per film.
+        descriptions: Of the sample, a sentence per film; None otherwise.
     """
 
     name: str
@@ -108,6 +113,7 @@ class Ratings:
     times: np.ndarray
     titles: tuple
     genres: tuple
+    descriptions: tuple | None = None
 
     @property
     def user_count(self):
@@ -241,9 +247,12 @@ def sample(name):
         parts = (_texts(map(tuple, found[part])) for part in ("train", "validation", "test"))
         return Intents(title, False, tuple(found["classes"]), *parts, tuple(found["replies"]))
     if name == "news":
-        return _statements(title, False, found["rows"])
+        statements = _statements(title, False, found["rows"])
+        votes, dates = np.array(found["votes"], "int32"), np.array(found["dates"], "datetime64[D]")
+        return dataclasses.replace(statements, votes=votes, dates=dates)
     if name == "ratings":
-        return _ratings(title, False, found["ratings"], found["titles"], found["genres"])
+        ratings = _ratings(title, False, found["ratings"], found["titles"], found["genres"])
+        return dataclasses.replace(ratings, descriptions=tuple(found["descriptions"]))
     tagged = {
         part: tuple((tuple(words), tuple(tags)) for words, tags in found[part]) for part in ("train", "test")
     }
