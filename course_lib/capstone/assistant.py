@@ -449,7 +449,8 @@ def make(folder, questions=None, replace=False):
 
 
 @functools.cache
-def _sample_name():
+def sample_name():
+    """The name of the sample's assistant in the cache: another sample has another."""
     text = json.dumps(dataclasses.asdict(data.sample("intents")), default=lambda array: array.tolist())
     return f"assistant-{hashlib.sha256(text.encode()).hexdigest()[:12]}-{FORMAT}"
 
@@ -463,7 +464,7 @@ def sample_assistant():
     Raises:
         RuntimeError: As `make`.
     """
-    folder = runtime.cache_dir(create=False) / _sample_name()
+    folder = runtime.cache_dir(create=False) / sample_name()
     try:
         _read(folder)
     except ValueError:

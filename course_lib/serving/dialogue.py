@@ -2,6 +2,7 @@
 
 import functools
 import importlib.resources
+import pathlib
 
 import fastapi
 import pydantic
@@ -13,6 +14,8 @@ from course_lib.serving.batching import Batcher
 from course_lib.serving.limits import Rate, Settings
 from course_lib.serving.metrics import version
 
+# The page at work, for who has not started it; tools/picture_of_dialogue.py takes it.
+PICTURE = pathlib.Path(__file__).with_name("dialogue.png")
 # A question is short; a person who writes more means a letter.
 SETTINGS = Settings(characters=500, body_bytes=5_000, rate=5.0, burst=100)
 
