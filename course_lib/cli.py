@@ -546,6 +546,50 @@ def serve(
     serving.serve(_bundle(bundle), host, port, settings)
 
 
+class Questions(enum.StrEnum):
+    """What an assistant can be made from; as `capstone.data`, which would take long to import."""
+
+    SAMPLE = "sample"
+    CLINC150 = "clinc150"
+    BANKING77 = "banking77"
+
+
+@app.command()
+def assist(
+    bundle: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--bundle",
+            "-b",
+            help="A folder with an assistant; made first from --questions if it is not there.",
+            file_okay=False,
+        ),
+    ] = None,
+    questions: Annotated[
+        Questions, typer.Option(help="What to make it from; for all but the sample, `course fetch` first.")
+    ] = Questions.SAMPLE,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="Show the stored question, too: for your team, not for customers."),
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 8000,
+):
+    """Serve lesson 13's assistant: a page to talk to, /ask, /healthz and /metrics."""
+    from course_lib.capstone import assistant, data
+    from course_lib.serving import dialogue
+
+    if bundle is None and questions is Questions.SAMPLE:
+        bundle = assistant.sample_assistant()
+    elif bundle is None:
+        raise ValueError(f"Say where to put it: course assist --questions {questions.value} --bundle FOLDER")
+    elif not bundle.exists():
+        found = None if questions is Questions.SAMPLE else getattr(data, questions.value)()
+        typer.echo(f"Making an assistant in {bundle} ...", err=True)
+        assistant.make(bundle, found)
+    dialogue.serve(bundle, host, port, evidence=evidence)
+
+
 @app.command()
 def page(
     folder: Annotated[pathlib.Path, typer.Argument(help="The folder to write.", file_okay=False)],

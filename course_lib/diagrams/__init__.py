@@ -18,6 +18,14 @@ from course_lib.diagrams.attention import (
     one_query,
 )
 from course_lib.diagrams.canvas import DRAWINGS, Canvas, Drawing, drawing, faults
+from course_lib.diagrams.capstone import (
+    assistant_flow,
+    cut_the_arrow,
+    none_of_them,
+    price_of_threshold,
+    tags_on_tokens,
+    three_products,
+)
 from course_lib.diagrams.deployment import (
     browser_page,
     bundle_parts,
@@ -131,6 +139,7 @@ __all__ = [
     "adamw_step",
     "ai_infrastructure",
     "all_orders",
+    "assistant_flow",
     "attention_flow",
     "batches_by_length",
     "bottleneck",
@@ -142,6 +151,7 @@ __all__ = [
     "clock_hands",
     "cost_grid",
     "cut_ends",
+    "cut_the_arrow",
     "data_parallel",
     "delete_and_compare",
     "drawing",
@@ -177,6 +187,7 @@ __all__ = [
     "membership_test",
     "micro_batching",
     "mixed_step",
+    "none_of_them",
     "norm_axes",
     "one_query",
     "one_step",
@@ -189,6 +200,7 @@ __all__ = [
     "path_to_device",
     "pieces_grow",
     "pretrain_once",
+    "price_of_threshold",
     "probe_and_control",
     "pruning_loop",
     "qlora",
@@ -211,8 +223,10 @@ __all__ = [
     "straight_through",
     "swap_one_word",
     "swiglu",
+    "tags_on_tokens",
     "teacher_student",
     "three_leaks",
+    "three_products",
     "two_ceilings",
     "two_of_four",
     "two_processes",
