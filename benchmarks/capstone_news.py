@@ -84,7 +84,9 @@ def main():
 
     model = news.adapt(backbone, list(texts[train]), bank.labels[train])
     lap("adapting two blocks")
-    held, logits = (fine_tuning.predict(model, list(texts[p]), sequence_length=64) for p in (validation, test))
+    held, logits = (
+        fine_tuning.predict(model, list(texts[p]), sequence_length=64) for p in (validation, test)
+    )
     predictions["last two blocks adapted"] = logits.argmax(axis=1)
     temperature = deployment.fit_temperature(held, bank.labels[validation])
     calm = deployment.softmax(logits / temperature)
@@ -146,8 +148,7 @@ def main():
             "calls_neutral_positive": round(float(np.mean(lean[truth == news.NEUTRAL] > 0)), 4),
         },
         "mcnemar": {
-            f"{one} / {other}": fine_tuning.mcnemar(right_of[one], right_of[other])
-            for one, other in pairs
+            f"{one} / {other}": fine_tuning.mcnemar(right_of[one], right_of[other]) for one, other in pairs
         },
         "calibration": {
             "temperature": round(temperature, 3),

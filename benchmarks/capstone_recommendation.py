@@ -23,7 +23,9 @@ K = 20
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--validate", action="store_true", help="only print, of the validation split")
     options = parser.parse_args()
     start, environment = time.monotonic(), runtime.setup(seed=0)
@@ -95,7 +97,9 @@ def main():
     towers = films.train_towers(left, text).served()
     cold_factors = films.factorise(left, count)
     cold_scores = {
-        "matrix factorisation": np.array([cold_factors @ films.fold_in(c.history, cold_factors) for c in cases]),
+        "matrix factorisation": np.array(
+            [cold_factors @ films.fold_in(c.history, cold_factors) for c in cases]
+        ),
         "text without training": text_scores(cases, text),
         "towers: text and embeddings": towers.scores(cases),
         "chance": rng.random((len(cases), count)),
@@ -139,12 +143,15 @@ def main():
             "wanted": sum(len(case.wanted) for case in split.cases),
             "films": count,
             "known_films": int(split.known.sum()),
-            "wanted_unknown": round(float(np.mean(np.concatenate([~split.known[c.wanted] for c in split.cases]))), 4),
+            "wanted_unknown": round(
+                float(np.mean(np.concatenate([~split.known[c.wanted] for c in split.cases]))), 4
+            ),
         },
         "models": models,
         "intervals_recall": {
             f"{one} - {other}": [
-                round(bound, 4) for bound in films.paired_interval(judged(every[one])[:, 0], judged(every[other])[:, 0])
+                round(bound, 4)
+                for bound in films.paired_interval(judged(every[one])[:, 0], judged(every[other])[:, 0])
             ]
             for one, other in pairs
         },

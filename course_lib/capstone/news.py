@@ -79,7 +79,9 @@ def general_lexicon():
     """
     folder = carriers.find("raters")
     if folder is None:
-        raise transfer.DataError("VADER's lexicon is not on this machine. Run `make lab` or `course fetch data`.")
+        raise transfer.DataError(
+            "VADER's lexicon is not on this machine. Run `make lab` or `course fetch data`."
+        )
     name = "hutto_ICWSM_2014/vader_sentiment_lexicon.txt"
     ((_, content),) = transfer.read_tar(folder / "hutto.tar.gz", name.__eq__)
     rows = (line.split("\t") for line in content.decode("latin-1").splitlines() if line)
@@ -171,9 +173,7 @@ def adapt(backbone, texts, labels, blocks=2, epochs=3, sequence_length=64, learn
         outputs = backbone.get_layer(name)(outputs, padding_mask=mask)
     top = keras.Model([states, mask], model.get_layer("logits")(_mean(outputs, mask)))
     found = imdb.batches(texts, labels, sequence_length=sequence_length, shuffle=True, seed=seed)
-    batches = [
-        ([bottom.predict_on_batch(x), x["padding_mask"]], y) for x, y in found.as_numpy_iterator()
-    ]
+    batches = [([bottom.predict_on_batch(x), x["padding_mask"]], y) for x, y in found.as_numpy_iterator()]
     fine_tuning.compile_classifier(top, epochs * len(batches), learning_rate=learning_rate)
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
