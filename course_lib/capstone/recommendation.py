@@ -9,7 +9,8 @@ factorisation); Covington, Adams and Sargin, "Deep Neural Networks for YouTube R
 and Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019
 (two towers); Volkovs, Yu and Poutanen, "DropoutNet: Addressing Cold Start in Recommender Systems", NeurIPS
 2017 (embeddings dropped in training); Järvelin and Kekäläinen, "Cumulated Gain-Based Evaluation of IR
-Techniques", ACM TOIS 20(4), 2002; Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020.
+Techniques", ACM TOIS 20(4), 2002; Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD
+2020.
 """
 
 import dataclasses
@@ -313,8 +314,8 @@ def examples(histories, cuts, wanted=20, fewest=3, seed=0):
 class TwoTowers(keras.Model):
     """A film tower and a user tower that meet in a dot product; both stand on the films' vectors.
 
-    A score is the cosine of the towers' vectors over a temperature, plus the logarithm of how many users liked
-    the film: towers that have learned nothing recommend what is popular.
+    A score is the cosine of the towers' vectors over a temperature, plus the logarithm of how many users
+    liked the film: towers that have learned nothing recommend what is popular.
 
     Args:
         text: Float array `(films, text width)`: the encoder's vectors of the films' texts.
@@ -439,8 +440,8 @@ class Served:
 class Index:
     """Rows in 8 bits, and those with the largest dot products, found by scikit-learn as nearest neighbours.
 
-    With one more coordinate all rows are equally long; then the nearest has the largest dot product (Bachrach et
-    al., "Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces",
+    With one more coordinate all rows are equally long; then the nearest has the largest dot product (Bachrach
+    et al., "Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces",
     RecSys 2014).
 
     Args:

@@ -289,7 +289,7 @@ def news_lookahead(canvas):
 
 @drawing(height=55)
 def towers_meet(canvas):
-    """A user tower and a film tower make a vector each; the score is their dot product and what is popular."""
+    """A user and a film tower make a vector each; the score is their dot product and what is popular."""
     canvas.title("Two towers that meet in one dot product")
     canvas.text(23, 46, "user tower", bold=True)
     canvas.text(79, 46, "film tower", bold=True)
