@@ -2,8 +2,8 @@
 
     python benchmarks/capstone_recommendation.py    # three minutes; writes capstone/recommendation.json
 
-The cut is the time before which three quarters of the users rated last. Settings were chosen on a split of the
-same kind, made of the ratings before that cut; `--validate` prints how they do there.
+The cut is the time before which three quarters of the users rated last. Settings were chosen on a split of
+the same kind, made of the ratings before that cut; `--validate` prints how they do there.
 """
 
 import argparse

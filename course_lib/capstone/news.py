@@ -5,10 +5,11 @@ holds the shares; a judge answers only where it is sure; a monitor says when the
 part shows two ways in which a back-test on such labels deceives.
 
 Sources: Malo et al., "Good Debt or Bad Debt: Detecting Semantic Orientations in Economic Texts", JASIST
-65(4), 2014, arXiv:1307.5336; Loughran and McDonald, "When Is a Liability Not a Liability?", Journal of Finance
-66(1), 2011 (why general lexicons fail on finance); Hutto and Gilbert, "VADER", ICWSM 2014; Geifman and
-El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS 2017, arXiv:1705.08500; Bailey, Borwein, López de
-Prado and Zhu, "Pseudo-Mathematics and Financial Charlatanism", Notices of the AMS 61(5), 2014.
+65(4), 2014, arXiv:1307.5336; Loughran and McDonald, "When Is a Liability Not a Liability?", Journal of
+Finance 66(1), 2011 (why general lexicons fail on finance); Hutto and Gilbert, "VADER", ICWSM 2014; Geifman
+and El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS 2017, arXiv:1705.08500; Bailey,
+Borwein, López de Prado and Zhu, "Pseudo-Mathematics and Financial Charlatanism", Notices of the AMS 61(5),
+2014.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ from course_lib.deployment import DriftMonitor, softmax
 NEUTRAL = SENTIMENTS.index("neutral")
 # Written for this course, before it was tried on any data.
 _UP = """rose rise rises rising increase increased increases up grew grow growth higher improved improve
-improvement gain gained profit record strong win won award awarded exceed exceeded double doubled jumped surged
-surge climbed expand"""
+improvement gain gained profit record strong win won award awarded exceed exceeded double doubled jumped
+surged surge climbed expand"""
 _DOWN = """fell fall falls falling decrease decreased decreases down declined decline drop dropped lower loss
 losses weak weaker weakened cut cuts layoff layoffs plunged slump slumped warning warned lost shrank negative
 halted"""

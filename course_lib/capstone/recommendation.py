@@ -441,8 +441,8 @@ class Index:
     """Rows in 8 bits, and those with the largest dot products, found by scikit-learn as nearest neighbours.
 
     With one more coordinate all rows are equally long; then the nearest has the largest dot product (Bachrach
-    et al., "Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces",
-    RecSys 2014).
+    et al., "Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product
+    Spaces", RecSys 2014).
 
     Args:
         rows: Float array `(n, width)`.
