@@ -20,7 +20,7 @@ ifneq ($$(value $(1)),)
 override export $(1) := $$(if $$(filter /% ~%,$$(firstword $$(value $(1)))),,$$(CURDIR)/)$$(value $(1))
 endif
 endef
-$(foreach name,COURSE_CACHE COURSE_IMDB COURSE_PROGRESS COURSE_WEIGHTS,$(eval $(call absolute,$(name))))
+$(foreach name,COURSE_CACHE COURSE_CAPSTONE COURSE_IMDB COURSE_PROGRESS COURSE_WEIGHTS,$(eval $(call absolute,$(name))))
 # Jupyter, IPython, Keras and matplotlib keep their settings here instead of in the home folder.
 export JUPYTER_CONFIG_DIR ?= $(CURDIR)/.venv/home/jupyter/config
 export JUPYTER_DATA_DIR ?= $(CURDIR)/.venv/home/jupyter/data

@@ -93,6 +93,38 @@ def fetch_weights():
     typer.echo(f"The weights are here: {weights.fetch()}")
 
 
+def _fetch_capstone(name):
+    from course_lib.capstone import sources
+
+    wanted = sources.source(name)
+    typer.echo(f"{wanted.title}, {wanted.megabytes:g} MB.\nIts licence: {wanted.licence}")
+    typer.echo(f"It is here: {sources.fetch(name)}")
+
+
+@fetch_app.command("clinc150")
+def fetch_clinc150():
+    """Download questions of 150 intents and of none (2.5 MB, CC BY 3.0), for lesson 13."""
+    _fetch_capstone("clinc150")
+
+
+@fetch_app.command("banking77")
+def fetch_banking77():
+    """Download a bank's questions of 77 intents (1.1 MB, CC BY 4.0), for lesson 13."""
+    _fetch_capstone("banking77")
+
+
+@fetch_app.command("phrasebank")
+def fetch_phrasebank():
+    """Download statements of financial news (0.7 MB, CC BY-NC-SA 3.0), for lesson 13."""
+    _fetch_capstone("phrasebank")
+
+
+@fetch_app.command("movielens")
+def fetch_movielens():
+    """Download ratings of films (1 MB, GroupLens' own terms), for lesson 13."""
+    _fetch_capstone("movielens")
+
+
 @app.command()
 def links(
     repo: Annotated[str, typer.Option(help="What badges and install lines shall name: OWNER/NAME.")],
@@ -534,6 +566,50 @@ def serve(
     given["hosts"] = (*serving.LOCAL_HOSTS, *allow_host) if allow_host else None
     settings = serving.Settings(**{name: value for name, value in given.items() if value is not None})
     serving.serve(_bundle(bundle), host, port, settings)
+
+
+class Questions(enum.StrEnum):
+    """What an assistant can be made from; as `capstone.data`, which would take long to import."""
+
+    SAMPLE = "sample"
+    CLINC150 = "clinc150"
+    BANKING77 = "banking77"
+
+
+@app.command()
+def assist(
+    bundle: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--bundle",
+            "-b",
+            help="A folder with an assistant; made first from --questions if it is not there.",
+            file_okay=False,
+        ),
+    ] = None,
+    questions: Annotated[
+        Questions, typer.Option(help="What to make it from; for all but the sample, `course fetch` first.")
+    ] = Questions.SAMPLE,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="Show the stored question, too: for your team, not for customers."),
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 8000,
+):
+    """Serve lesson 13's assistant: a page to talk to, /ask, /healthz and /metrics."""
+    from course_lib.capstone import assistant, data
+    from course_lib.serving import dialogue
+
+    if bundle is None and questions is Questions.SAMPLE:
+        bundle = assistant.sample_assistant()
+    elif bundle is None:
+        raise ValueError(f"Say where to put it: course assist --questions {questions.value} --bundle FOLDER")
+    elif not bundle.exists():
+        found = None if questions is Questions.SAMPLE else getattr(data, questions.value)()
+        typer.echo(f"Making an assistant in {bundle} ...", err=True)
+        assistant.make(bundle, found)
+    dialogue.serve(bundle, host, port, evidence=evidence)
 
 
 @app.command()

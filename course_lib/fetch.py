@@ -5,15 +5,19 @@ archive is read member by member; nothing is ever written under a name that it c
 """
 
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import os
 import pathlib
 import re
+import stat
 import sys
 import tarfile
 import time
+import zipfile
 import zlib
+from collections.abc import Callable
 
 from course_lib import runtime
 
@@ -59,7 +63,24 @@ class _SourceError(Exception):
         self.passing = passing
 
 
-def download(urls, path, *, sha256, size=None, remedy=""):
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What a download must be; `fits` tells it of a complete file, by raising a DataError."""
+
+    sha256: str | None
+    size: int | None
+    check: Callable | None
+    most: int
+
+    def fits(self, path):
+        digest = file_sha256(path)
+        if self.sha256 and digest != self.sha256:
+            raise DataError(f"wrong checksum: SHA-256 {digest}, expected {self.sha256}")
+        if self.check:
+            self.check(path)
+
+
+def download(urls, path, *, sha256=None, size=None, remedy="", check=None, most=TOTAL_BYTES):
     """Downloads one file from the first source that has it, unless it is already there.
 
     Two processes may do this at the same time: the second waits for the first and then finds the file.
@@ -67,9 +88,11 @@ def download(urls, path, *, sha256, size=None, remedy=""):
     Args:
         urls: Sources, in the order to try them.
         path: Where to put the file. Its folder must exist.
-        sha256: The file's SHA-256 in hexadecimal.
+        sha256: The file's SHA-256 in hexadecimal; None only where `check` knows the content.
         size: Its size in bytes, if known: a source that offers another file is then refused at once.
         remedy: A sentence for the error, on what else a person can do.
+        check: Function of the path of a complete download, which raises a DataError if it is a wrong one.
+        most: Most bytes to take where the size is not known.
 
     Returns:
         `path`, as a `pathlib.Path`. The file is complete and has the checksum.
@@ -77,18 +100,20 @@ def download(urls, path, *, sha256, size=None, remedy=""):
     Raises:
         FetchError: If no source gave the right file, or there is no room for it. An earlier copy stays.
     """
-    path = pathlib.Path(path)
+    path, wanted = pathlib.Path(path), _Wanted(sha256, size, check, most)
+    if not (sha256 or check):
+        raise ValueError("A download needs `sha256` or `check`: no source is trusted.")
     try:
-        if _complete(path, sha256):  # Without the lock: a shared cache may be read-only.
+        if _complete(path, wanted):  # Without the lock: a shared cache may be read-only.
             return path
         with lock(path) as held:
-            if _complete(path, sha256):  # Another process brought it.
+            if _complete(path, wanted):  # Another process brought it.
                 return path
             # Left by a process that was killed: a living one would hold the lock.
             for stale in path.parent.glob(f".{path.name}.*.part") if held else ():
                 with contextlib.suppress(OSError):
                     stale.unlink()
-            _from_any(urls, path, sha256, size, remedy)
+            _from_any(urls, path, wanted, remedy)
     except OSError as error:
         raise FetchError(
             f"Cannot write {path}: {error.strerror or error}. "
@@ -97,16 +122,22 @@ def download(urls, path, *, sha256, size=None, remedy=""):
     return path
 
 
-def _complete(path, sha256):
-    return path.is_file() and file_sha256(path) == sha256
+def _complete(path, wanted):
+    if not path.is_file():
+        return False
+    try:
+        wanted.fits(path)
+    except DataError:
+        return False
+    return True
 
 
-def _from_any(urls, path, sha256, size, remedy):
+def _from_any(urls, path, wanted, remedy):
     failures = []
     for url in urls:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                _transfer(url, path, sha256, size)
+                _transfer(url, path, wanted)
                 return
             except _SourceError as error:
                 reason, passing = str(error), error.passing
@@ -121,7 +152,7 @@ def _from_any(urls, path, sha256, size, remedy):
     raise FetchError(f"Could not fetch {path.name}. What each source said:\n{lines}\n{kept}{remedy}".rstrip())
 
 
-def _transfer(url, path, sha256, size):
+def _transfer(url, path, wanted):
     """Downloads `url` to `path` or raises _SourceError; OSError if it cannot be written."""
     import requests
     import urllib3
@@ -135,13 +166,15 @@ def _transfer(url, path, sha256, size):
                 raise _SourceError(f"HTTP status {status} {response.reason}", passing)
             promised = response.headers.get("Content-Length", "")
             promised = int(promised) if promised.isdecimal() else None
-            if None not in (size, promised) and promised != size:
+            if None not in (wanted.size, promised) and promised != wanted.size:
                 raise _SourceError(
-                    f"it offers {promised:,} bytes, but the file has {size:,}: another file", False
+                    f"it offers {promised:,} bytes, but the file has {wanted.size:,}: another file", False
                 )
-            length = size or promised
+            if promised is not None and promised > wanted.most:
+                raise _SourceError(f"it offers {promised:,} bytes; the most is {wanted.most:,}", False)
+            length = wanted.size or promised
             with runtime.atomic_write(path) as part, _progress(path.name, length) as advance:
-                _receive(response.raw, part, sha256, length, advance)
+                _receive(response.raw, part, length, wanted, advance)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         permanent = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
         said = _in_words(error)
@@ -184,26 +217,29 @@ def _proxy(url):
     return f". The request went to the proxy {where}, which a variable such as https_proxy names"
 
 
-def _receive(raw, part, sha256, size, advance):
-    digest, received = hashlib.sha256(), 0
+def _receive(raw, part, size, wanted, advance):
+    received = 0
     window, since = 0, time.monotonic()
     with part.open("wb") as file:
         while chunk := raw.read1(2**18):  # Returns what has come: a slow trickle cannot hold this loop.
             file.write(chunk)
-            digest.update(chunk)
             received += len(chunk)
             window += len(chunk)
             advance(len(chunk))
             if size is not None and received > size:
                 raise _SourceError(f"it sends more than the {size:,} bytes of the file", False)
+            if received > wanted.most:
+                raise _SourceError(f"it sends more than {wanted.most:,} bytes", False)
             if time.monotonic() - since > STALL_SECONDS:
                 if window < STALL_BYTES:
                     raise _SourceError(f"stalled: {window:,} bytes in {STALL_SECONDS:g} seconds", True)
                 window, since = 0, time.monotonic()
     if size is not None and received < size:
         raise _SourceError(f"broke off after {received:,} of {size:,} bytes", True)
-    if digest.hexdigest() != sha256:
-        raise _SourceError(f"wrong checksum: SHA-256 {digest.hexdigest()}, expected {sha256}", False)
+    try:
+        wanted.fits(part)
+    except DataError as error:
+        raise _SourceError(str(error), False) from error
 
 
 def _in_words(error):
@@ -386,3 +422,53 @@ def _take(stream, count):
     if len(data) < count:
         raise EOFError
     return data
+
+
+def read_zip(path, names, member_bytes=MEMBER_BYTES):
+    """Reads some members of a zip archive that may be hostile, into memory only.
+
+    Args:
+        path: The archive.
+        names: Names of the members that are wanted; others are not looked at.
+        member_bytes: Most bytes of a member.
+
+    Returns:
+        Dict from each name to its content, as bytes.
+
+    Raises:
+        ArchiveError: If a member is missing, there twice, above `member_bytes`, encrypted, a link or packed
+            in an unusual way; if there are more than MEMBERS members; or if the archive is damaged.
+        OSError: If the file cannot be read.
+    """
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > MEMBERS:
+                raise ArchiveError(f"it has more than {MEMBERS:,} members")
+            for member in members:
+                if member.filename in names:
+                    found[member.filename] = _zipped(archive, member, found, member_bytes)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise ArchiveError(f"{path} is damaged, or not a zip archive ({error}). Fetch it again.") from error
+    except ArchiveError as error:
+        raise ArchiveError(f"{path} was refused: {error}") from error
+    if missing := [name for name in names if name not in found]:
+        raise ArchiveError(f"{path} lacks {', '.join(missing)}.")
+    return found
+
+
+def _zipped(archive, member, found, limit):
+    shown = f"member {member.filename[:80]!r}"
+    if member.filename in found:
+        raise ArchiveError(f"{shown} is there twice")
+    if member.flag_bits & 0x1:
+        raise ArchiveError(f"{shown} is encrypted")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise ArchiveError(f"{shown} is a symbolic link")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ArchiveError(f"{shown} is packed in an unusual way")
+    if member.file_size > limit:
+        raise ArchiveError(f"{shown} has {member.file_size:,} bytes; the limit is {limit:,}")
+    with archive.open(member) as stream:
+        return stream.read(limit + 1)  # No more than `file_size` comes, and its checksum is compared.

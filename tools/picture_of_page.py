@@ -31,15 +31,15 @@ def subject():
 
 
 @contextlib.contextmanager
-def service():
-    """Runs `course serve` on a free port; yields its address."""
-    command = [sys.executable, "-m", "course_lib.cli", "serve", "--port", "0"]
+def service(*arguments):
+    """Runs `course serve`, or another of the course's services, on a free port; yields its address."""
+    command = [sys.executable, "-m", "course_lib.cli", *(arguments or ["serve"]), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             found = (re.search(r" at (http://\S+) ", line) for line in process.stderr)
             address = next(filter(None, found), None)
             if address is None:
-                raise RuntimeError("`course serve` ended before it listened: run it to see why.")
+                raise RuntimeError(f"{command} ended before it listened: run it to see why.")
             yield address[1]
         finally:
             process.terminate()
@@ -60,23 +60,33 @@ def photograph(driver, address, text=TEXT):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    size = {"width": WIDTH - 2, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
-    driver.get(address)
+    open_page(driver, address)
     field = driver.find_element(By.ID, "text")
     driver.execute_script("arguments[0].rows = 2", field)  # No higher than the review needs.
     field.send_keys(text)
     driver.find_element(By.CSS_SELECTOR, "button").click()
     explanation = driver.find_element(By.ID, "explanation")
     WebDriverWait(driver, 60).until(lambda _: explanation.is_displayed())
-    height = driver.execute_script("return arguments[0].getBoundingClientRect().bottom", explanation)
+    return down_to(driver, explanation), driver.find_element(By.ID, "verdict").text
+
+
+def open_page(driver, address):
+    """Opens a page in light colours, as wide as a picture."""
+    size = {"width": WIDTH - 2, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
+    driver.get(address)
+
+
+def down_to(driver, element):
+    """PNG bytes of what is seen, from the page's top to an element's bottom, framed."""
+    height = driver.execute_script("return arguments[0].getBoundingClientRect().bottom", element)
     shot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
     shot = shot.crop((0, 0, WIDTH - 2, round(height) + 16))
     picture = io.BytesIO()
     ImageOps.expand(shot, 1, "#8C8C8C").quantize(64).save(picture, "png", optimize=True)
-    return picture.getvalue(), driver.find_element(By.ID, "verdict").text
+    return picture.getvalue()
 
 
 def main():

@@ -81,7 +81,7 @@ def _single(body):
     return body
 
 
-def _input(name, longest, texts=None):
+def text_input(name, longest, texts=None):
     """A schema with one field, a text or a list of texts. Of white space and tags there is no verdict."""
     # The pattern is the part of it that a schema can say.
     field = pydantic.Field(max_length=longest, pattern=r"\S")
@@ -114,20 +114,10 @@ def create_app(classifier, settings=None):
     explaining = 0
     page, policy = load(classifier.card, settings)
 
-    app = fastapi.FastAPI(
-        title="Review classifier",
-        version=course_lib.__version__,
-        description=str(classifier.card.get("task", "")),
-        docs_url=None,  # It would load scripts from elsewhere.
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    app.add_middleware(
-        TrustedHostMiddleware, allowed_hosts=list(settings.hosts or LOCAL_HOSTS), www_redirect=False
-    )
+    app = bare("Review classifier", str(classifier.card.get("task", "")), settings)
 
-    one = _input("Text", settings.characters)
-    many = _input("Texts", settings.characters, settings.texts)
+    one = text_input("Text", settings.characters)
+    many = text_input("Texts", settings.characters, settings.texts)
     either = Annotated[
         Annotated[one, pydantic.Tag("text")] | Annotated[many, pydantic.Tag("texts")],
         pydantic.Discriminator(
@@ -135,26 +125,9 @@ def create_app(classifier, settings=None):
         ),
         fastapi.Body(),
     ]
-    explained = _input("ShortText", settings.explain_characters)
+    explained = text_input("ShortText", settings.explain_characters)
 
-    async def only_json(request: fastapi.Request):
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":  # A foreign page cannot send this kind without being asked for leave.
-            raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
-
-    posts = {
-        "dependencies": [fastapi.Depends(only_json)],
-        "responses": _problems(400, 408, 413, 415, 422, 429, 500, 503),
-    }
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_, error):
-        found = error.errors()
-        if any(each["type"] == "json_invalid" for each in found):
-            return JSONResponse({"detail": "The body is not JSON."}, 400)
-        return JSONResponse({"detail": "; ".join(map(_complaint, found[:3]))}, 422)
-
-    @app.post("/predict", **posts)
+    @app.post("/predict", **POSTS)
     async def predict(body: either, request: fastapi.Request) -> Answer | Answers:
         texts = [body.text] if isinstance(body, one) else body.texts
         rate.charge(address(request.scope), len(texts) - 1)
@@ -163,7 +136,7 @@ def create_app(classifier, settings=None):
         answers = [Answer(**{name: getattr(each, name) for name in Answer.model_fields}) for each in found]
         return answers[0] if isinstance(body, one) else Answers(predictions=answers)
 
-    @app.post("/explain", **posts)
+    @app.post("/explain", **POSTS)
     async def explain(body: explained, request: fastapi.Request) -> Words:
         nonlocal explaining
         rate.charge(address(request.scope), settings.explain_cost - 1)
@@ -178,13 +151,69 @@ def create_app(classifier, settings=None):
             explaining -= 1
         return Words(words=[Word(word=word, change=change) for word, change in found])
 
+    complete(app, settings, batcher.metrics, rate, version(classifier.card), page, policy)
+    return app
+
+
+# What every service of the course has
+
+
+async def _only_json(request: fastapi.Request):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # A foreign page cannot send this kind without being asked for leave.
+        raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
+
+
+POSTS = {
+    "dependencies": [fastapi.Depends(_only_json)],
+    "responses": _problems(400, 408, 413, 415, 422, 429, 500, 503),
+}
+
+
+def bare(title, description, settings):
+    """An application that answers by its hosts' names only, and says in words what is wrong with a body."""
+    app = fastapi.FastAPI(
+        title=title,
+        version=course_lib.__version__,
+        description=description,
+        docs_url=None,  # It would load scripts from elsewhere.
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=list(settings.hosts or LOCAL_HOSTS), www_redirect=False
+    )
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_, error):
+        found = error.errors()
+        if any(each["type"] == "json_invalid" for each in found):
+            return JSONResponse({"detail": "The body is not JSON."}, 400)
+        return JSONResponse({"detail": "; ".join(map(_complaint, found[:3]))}, 422)
+
+    return app
+
+
+def complete(app, settings, metrics, rate, model, page, policy):
+    """Adds to an application its page, `/healthz` and `/metrics`, and around all of it the guard.
+
+    Args:
+        app: As `bare` makes it, with the routes that take texts.
+        settings: A `Settings`.
+        metrics: A `metrics.Metrics`.
+        rate: A `limits.Rate`.
+        model: A short name of the model that answers.
+        page: HTML for people.
+        policy: Its Content-Security-Policy.
+    """
+
     @app.get("/healthz", responses=_problems(503))
     async def healthz() -> dict[str, str]:
-        return {"status": "ok", "model": version(classifier.card)}
+        return {"status": "ok", "model": model}
 
     @app.get("/metrics", response_class=PlainTextResponse, responses=_problems(503))
-    async def metrics():
-        text = await asyncio.to_thread(batcher.metrics.text)
+    async def prometheus():
+        text = await asyncio.to_thread(metrics.text)
         return PlainTextResponse(text, media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
     @app.get("/", response_class=HTMLResponse, responses=_problems(503))
@@ -192,15 +221,9 @@ def create_app(classifier, settings=None):
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
     app.add_middleware(  # The last one is the outermost.
-        Guard,
-        settings=settings,
-        metrics=batcher.metrics,
-        rate=rate,
-        paths={route.path for route in app.routes},
+        Guard, settings=settings, metrics=metrics, rate=rate, paths={route.path for route in app.routes}
     )
-    app.state.metrics = batcher.metrics
-
-    return app
+    app.state.metrics, app.state.model = metrics, model
 
 
 def _complaint(error):

@@ -12,8 +12,8 @@ _log = logging.getLogger(__package__)
 
 
 def version(card):
-    """A short name for the model of a bundle: the beginning of its checksum."""
-    return card.get("sha256", {}).get(deployment.MODEL, "unknown")[:12]
+    """A short name for what a folder holds: its version, or the beginning of its model's checksum."""
+    return card.get("version") or card.get("sha256", {}).get(deployment.MODEL, "unknown")[:12]
 
 
 class Metrics:

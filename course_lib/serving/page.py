@@ -21,7 +21,24 @@ def load(card, settings):
     Returns:
         `(page, policy)`: HTML, and the value of its header Content-Security-Policy.
     """
-    page = _page()
+    known = {
+        "about": about(card),
+        "characters": settings.characters,
+        "explain_characters": settings.explain_characters,
+    }
+    return filled(_page(), known)
+
+
+def filled(page, known):
+    """A page with its values, and the policy for it.
+
+    Args:
+        page: HTML with one script, one style and places such as `{{about}}`, none of them in script or style.
+        known: Dict from the places' names to their values, which are escaped.
+
+    Returns:
+        As `load`.
+    """
 
     def hashed(tag):
         return base64.b64encode(hashlib.sha256(_inside(page, tag).encode()).digest()).decode()
@@ -30,14 +47,9 @@ def load(card, settings):
         f"default-src 'none'; script-src 'sha256-{hashed('script')}'; style-src 'sha256-{hashed('style')}'; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    known = {
-        "about": about(card),
-        "characters": settings.characters,
-        "explain_characters": settings.explain_characters,
-    }
-    for name, value in known.items():
-        page = page.replace(f"{{{{{name}}}}}", html.escape(str(value)))
-    return page, policy
+    # In one pass, so that no value is taken for a place.
+    places = re.compile("|".join(rf"\{{\{{{name}\}}\}}" for name in known))
+    return places.sub(lambda found: html.escape(str(known[found[0][2:-2]])), page), policy
 
 
 def style():

@@ -19,7 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from course_lib import deployment
 from course_lib.serving.app import create_app
 from course_lib.serving.limits import HEADERS, Settings
-from course_lib.serving.metrics import version
 
 _log = logging.getLogger(__package__)
 _LINGERING = 64  # Most connections that are refused and not yet closed.
@@ -136,6 +135,20 @@ def serve(folder, host="127.0.0.1", port=8000, settings=None):
         ValueError: As `deployment.Classifier`, or if the host is empty, which would mean all addresses.
         OSError: If the address cannot be listened on.
     """
+    run(folder, deployment.Classifier, create_app, host, port, settings)
+
+
+def run(folder, load, create, host, port, settings):
+    """Serves what is in a folder; as `serve`, for any service of the course.
+
+    Args:
+        folder: What is served.
+        load: Function from it to what answers, which has `card` and `warm_up`.
+        create: Function from that and a `Settings` to the application.
+        host: As for `serve`.
+        port: As for `serve`.
+        settings: As for `serve`.
+    """
     if not host.strip():
         raise ValueError("The host is empty. Name an address to listen on, such as 127.0.0.1 (--host).")
     for handler in logging.root.handlers[:]:
@@ -148,9 +161,9 @@ def serve(folder, host="127.0.0.1", port=8000, settings=None):
     settings = settings or Settings()
     if not _local(host) and settings.hosts is None:
         settings = dataclasses.replace(settings, hosts=("*",))
-    classifier = deployment.Classifier(folder)
-    classifier.warm_up()
-    app = create_app(classifier, settings)
+    model = load(folder)
+    model.warm_up()
+    app = create(model, settings)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
@@ -170,7 +183,7 @@ def serve(folder, host="127.0.0.1", port=8000, settings=None):
     _log.info(
         "Serving %s, model %s, at http://%s:%d (Ctrl-C stops it)",
         folder,
-        version(classifier.card),
+        app.state.model,
         name,
         port,
     )
