@@ -1,4 +1,4 @@
-"""Writes lesson 13's samples of financial statements and of film ratings: patterns, taste and votes, all invented.
+"""Writes lesson 13's samples of financial statements and of film ratings, all invented.
 
     python benchmarks/capstone_samples.py    # writes course_lib/capstone/samples/news.json and ratings.json
 
@@ -46,17 +46,47 @@ MONTHS = ("January", "March", "May", "August", "October")
 
 # (label, how many of ten annotators read it so, the label that the others give, the pattern)
 RELEASES = (
-    (POSITIVE, 10, NEUTRAL, "Operating profit of {firm} rose to EUR {more} mn from EUR {less} mn a year earlier."),
-    (POSITIVE, 10, NEUTRAL, "Net sales of {firm} grew by {share} % in the quarter on strong demand for {thing}."),
+    (
+        POSITIVE,
+        10,
+        NEUTRAL,
+        "Operating profit of {firm} rose to EUR {more} mn from EUR {less} mn.",
+    ),
+    (
+        POSITIVE,
+        10,
+        NEUTRAL,
+        "Net sales of {firm} grew by {share} % on strong demand for {thing}.",
+    ),
     (POSITIVE, 9, NEUTRAL, "{firm} has won an order for {thing} worth EUR {more} mn."),
     (POSITIVE, 10, NEUTRAL, "{firm} raised its outlook for the year after record orders of {thing}."),
     (POSITIVE, 10, NEUTRAL, "{firm} turned to a profit of EUR {less} mn from a loss of EUR {more} mn."),
-    (POSITIVE, 9, NEUTRAL, "The board of {firm} proposes a dividend that is {share} % higher than last year's."),
-    (POSITIVE, 9, NEUTRAL, "Orders at {firm} doubled in {month}, and its plant in {town} runs at full capacity."),
+    (
+        POSITIVE,
+        9,
+        NEUTRAL,
+        "The board of {firm} proposes a dividend {share} % higher than last year's.",
+    ),
+    (
+        POSITIVE,
+        9,
+        NEUTRAL,
+        "Orders at {firm} doubled in {month}; its plant in {town} runs at full capacity.",
+    ),
     (POSITIVE, 8, NEGATIVE, "The loss of {firm} narrowed to EUR {less} mn from EUR {more} mn."),
-    (POSITIVE, 6, NEGATIVE, "{firm} will close its plant in {town} and expects to save EUR {less} mn a year."),
+    (
+        POSITIVE,
+        6,
+        NEGATIVE,
+        "{firm} will close its plant in {town} and save EUR {less} mn a year.",
+    ),
     (POSITIVE, 6, NEUTRAL, "{firm} invests EUR {more} mn in a new line for {thing} in {town}."),
-    (NEGATIVE, 10, NEUTRAL, "Operating profit of {firm} fell to EUR {less} mn from EUR {more} mn a year earlier."),
+    (
+        NEGATIVE,
+        10,
+        NEUTRAL,
+        "Operating profit of {firm} fell to EUR {less} mn from EUR {more} mn.",
+    ),
     (NEGATIVE, 10, NEUTRAL, "Net sales of {firm} decreased by {share} % as demand for {thing} weakened."),
     (NEGATIVE, 10, NEUTRAL, "{firm} warned that its result for the year will fall short of expectations."),
     (NEGATIVE, 9, NEUTRAL, "{firm} will lay off {people} employees at its plant in {town}."),
@@ -129,7 +159,9 @@ def news():
     counts = [np.bincount(votes, minlength=3) for _, votes, _, _ in rows]
     labels = [int(count.argmax()) for count in counts]
     return {
-        "rows": [[row[0], label, count.max() / 5] for row, label, count in zip(rows, labels, counts, strict=True)],
+        "rows": [
+            [row[0], label, count.max() / 5] for row, label, count in zip(rows, labels, counts, strict=True)
+        ],
         "votes": [row[1] for row in rows],
         "dates": [str(first + row[3]) for row in rows],
     }

@@ -4,11 +4,12 @@ Two lexicons, TF-IDF and a head on the encoder's features say whether a statemen
 holds the shares; a judge answers only where it is sure; a monitor says when the stream has changed. The last
 part shows two ways in which a back-test on such labels deceives.
 
-Sources: Malo et al., "Good Debt or Bad Debt: Detecting Semantic Orientations in Economic Texts", JASIST 65(4),
-2014, arXiv:1307.5336; Loughran and McDonald, "When Is a Liability Not a Liability?", Journal of Finance 66(1),
-2011 (why general lexicons fail on finance); Hutto and Gilbert, "VADER", ICWSM 2014; Geifman and El-Yaniv,
-"Selective Classification for Deep Neural Networks", NeurIPS 2017, arXiv:1705.08500; Bailey, Borwein, López de
-Prado and Zhu, "Pseudo-Mathematics and Financial Charlatanism", Notices of the AMS 61(5), 2014.
+Sources: Malo et al., "Good Debt or Bad Debt: Detecting Semantic Orientations in Economic Texts", JASIST
+65(4), 2014, arXiv:1307.5336; Loughran and McDonald, "When Is a Liability Not a Liability?", Journal of
+Finance 66(1), 2011 (why general lexicons fail on finance); Hutto and Gilbert, "VADER", ICWSM 2014; Geifman
+and El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS 2017, arXiv:1705.08500; Bailey,
+Borwein, López de Prado and Zhu, "Pseudo-Mathematics and Financial Charlatanism", Notices of the AMS 61(5),
+2014.
 """
 
 import dataclasses
@@ -25,16 +26,13 @@ from course_lib.deployment import DriftMonitor, softmax
 
 NEUTRAL = SENTIMENTS.index("neutral")
 # Written for this course, before it was tried on any data.
-UP = frozenset(
-    "rose rise rises rising increase increased increases up grew grow growth higher improved improve improvement "
-    "gain gained profit record strong win won award awarded exceed exceeded double doubled jumped surged surge "
-    "climbed expand".split()
-)
-DOWN = frozenset(
-    "fell fall falls falling decrease decreased decreases down declined decline drop dropped lower loss losses "
-    "weak weaker weakened cut cuts layoff layoffs plunged slump slumped warning warned lost shrank negative "
-    "halted".split()
-)
+_UP = """rose rise rises rising increase increased increases up grew grow growth higher improved improve
+improvement gain gained profit record strong win won award awarded exceed exceeded double doubled jumped
+surged surge climbed expand"""
+_DOWN = """fell fall falls falling decrease decreased decreases down declined decline drop dropped lower loss
+losses weak weaker weakened cut cuts layoff layoffs plunged slump slumped warning warned lost shrank negative
+halted"""
+UP, DOWN = frozenset(_UP.split()), frozenset(_DOWN.split())
 WATCHED = ("length", "unknown", "confidence")
 TRADING_DAYS = 250  # In a year.
 
@@ -79,7 +77,9 @@ def general_lexicon():
     """
     folder = carriers.find("raters")
     if folder is None:
-        raise transfer.DataError("VADER's lexicon is not on this machine. Run `make lab` or `course fetch data`.")
+        raise transfer.DataError(
+            "VADER's lexicon is not on this machine. Run `make lab` or `course fetch data`."
+        )
     name = "hutto_ICWSM_2014/vader_sentiment_lexicon.txt"
     ((_, content),) = transfer.read_tar(folder / "hutto.tar.gz", name.__eq__)
     rows = (line.split("\t") for line in content.decode("latin-1").splitlines() if line)
@@ -101,8 +101,9 @@ def linear_baseline(texts, labels, regularisation=10.0):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
+    pattern = {"token_pattern": r"[\w']+", "ngram_range": (1, 2)}
     return make_pipeline(
-        TfidfVectorizer(token_pattern=r"[\w']+", ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+        TfidfVectorizer(**pattern, min_df=2, sublinear_tf=True),
         LogisticRegression(C=regularisation, max_iter=1000, class_weight="balanced"),
     ).fit(texts, labels)
 
@@ -171,9 +172,7 @@ def adapt(backbone, texts, labels, blocks=2, epochs=3, sequence_length=64, learn
         outputs = backbone.get_layer(name)(outputs, padding_mask=mask)
     top = keras.Model([states, mask], model.get_layer("logits")(_mean(outputs, mask)))
     found = imdb.batches(texts, labels, sequence_length=sequence_length, shuffle=True, seed=seed)
-    batches = [
-        ([bottom.predict_on_batch(x), x["padding_mask"]], y) for x, y in found.as_numpy_iterator()
-    ]
+    batches = [([bottom.predict_on_batch(x), x["padding_mask"]], y) for x, y in found.as_numpy_iterator()]
     fine_tuning.compile_classifier(top, epochs * len(batches), learning_rate=learning_rate)
     rng = np.random.default_rng(seed)
     for _ in range(epochs):

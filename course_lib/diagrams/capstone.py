@@ -195,3 +195,196 @@ def cut_the_arrow(canvas):
             canvas.arrow(word.right, praise.left, "goes with", line="red", dashed=True, head=False)
     canvas.text(24, 4, "praise is more frequent with subtitles", size=SMALL, colour=FAINT)
     canvas.text(75, 4, "adding subtitles changes nothing", size=SMALL, colour=FAINT)
+
+
+@drawing(height=50)
+def news_stream(canvas):
+    """Statements go to the judge; what it is not sure of goes to a person; what it sees is watched."""
+    canvas.title("A judge that may say “ask a person”, and is watched")
+    for i, text in enumerate(("profit rose to 9 mn", "report due in May", "$NOPA tanking")):
+        canvas.box(1.5, 35 - 6.5 * i, 19, 5, text, fill="grey", size=SMALL, square=True)
+    canvas.text(11, 42.4, "a stream of statements", size=SMALL, bold=True)
+    encoder = canvas.box(27, 26.5, 14, 9, "encoder,\nhead", fill="blue", bold=True)
+    canvas.line((20.5, 37.5), (23.7, 37.5), (23.7, 24.5), (20.5, 24.5))
+    canvas.line((20.5, 31), (23.7, 31))
+    canvas.arrow((23.7, 31), encoder.left)
+    sure = canvas.box(48, 26.5, 15, 9, "softmax,\nsure enough?", size=SMALL)
+    canvas.arrow(encoder.right, sure.left)
+    label = canvas.box(73, 34, 25.5, 7, "negative, neutral, positive", fill="green", size=SMALL, square=True)
+    person = canvas.box(73, 20, 25.5, 7, "a person reads it", fill="orange", size=SMALL)
+    canvas.line(sure.right, (67, 31))
+    canvas.line((67, 37.5), (67, 23.5))
+    canvas.arrow((67, 37.5), label.left)
+    canvas.arrow((67, 23.5), person.left)
+    canvas.text(69.5, 39.3, "yes", size=SMALL)
+    canvas.text(69.5, 21.7, "no", size=SMALL)
+    watch = canvas.box(27, 5, 36, 8, "watch: length, unknown words, confidence", fill="grey", size=SMALL)
+    canvas.arrow(sure.bottom, (55.5, 13), "numbers, no text", side="left")
+    alarm = canvas.box(73, 5, 25.5, 8, "alarm: the stream\nhas changed", fill="red", size=SMALL)
+    canvas.arrow(watch.right, alarm.left)
+    canvas.arrow(alarm.top, person.bottom, "label what is new", side="left")
+
+
+@drawing(height=46)
+def news_votes(canvas):
+    """Five people label four statements; where they disagree, no model can please all of them."""
+    canvas.title("People disagree: the best model cannot please them all")
+    rows = (
+        ("Operating profit rose to EUR 9 mn.", "+++++"),
+        ("The report is due in May.", "00000"),
+        ("The loss narrowed to EUR 2 mn.", "+++−+"),
+        ("It closes a plant to save EUR 5 mn a year.", "+−+−+"),
+    )
+    fills = {"+": "green", "0": "white", "−": "red"}
+    grid = canvas.matrix(
+        46,
+        9.5,
+        4,
+        5,
+        cell=(6, 6),
+        values=[list(votes) for _, votes in rows],
+        fill=np.array([[fills[vote] for vote in votes] for _, votes in rows]),
+        column_names=[f"{i}" for i in range(1, 6)],
+    )
+    canvas.text(grid.center[0], 38.3, "annotator", size=SMALL, bold=True)
+    canvas.text(86, 35.5, "agree", size=SMALL, bold=True)
+    for i, (text, votes) in enumerate(rows):
+        y = grid.cell(i, 0).center[1]
+        canvas.text(44, y, text, size=SMALL, ha="right")
+        top = max(votes.count(vote) for vote in set(votes))
+        canvas.text(86, y, f"{top} of 5", bold=top < 5)
+    canvas.text(
+        50,
+        4,
+        "+ good news   0 neither   − bad news for who holds the shares.  Their agreement is the ceiling.",
+        size=SMALL,
+        colour=FAINT,
+    )
+
+
+@drawing(height=46)
+def news_lookahead(canvas):
+    """News that tell what the price did today, traded at this morning's price, and at tomorrow's."""
+    canvas.title("The news came after the price")
+    canvas.arrow((4, 21), (98, 21))
+    for x, text in (
+        (12, "Monday\nopens"),
+        (44, "Monday\ncloses"),
+        (60, "Tuesday\nopens"),
+        (92, "Tuesday\ncloses"),
+    ):
+        canvas.line((x, 20.2), (x, 21.8))
+        canvas.text(x, 17, text, size=SMALL)
+    canvas.line((12, 24), (20, 25), (30, 28), (38, 32), (44, 33), line="blue", width=2.4)
+    canvas.line((60, 33), (68, 31.5), (76, 34), (84, 32), (92, 33), line="blue", width=2.4)
+    canvas.text(21, 29.5, "price", size=SMALL, colour=LINES["blue"], bold=True)
+    canvas.box(37, 35.8, 23, 4.8, "“Shares rose today.”", fill="grey", size=SMALL, square=True)
+    canvas.arrow((48, 35.8), (48, 21.3), dashed=True)
+    for start, end, y, fill in ((12, 44, 8, "red"), (60, 92, 2, "green")):
+        canvas.box(start, y, end - start, 4.6, fill=fill, square=True)
+        canvas.text((start + end) / 2, y + 2.3, "holds the shares", size=SMALL)
+    canvas.text(46, 10.3, "at Monday's opening price: rich, and impossible", size=SMALL, ha="left")
+    canvas.text(58, 4.3, "when the news are out: a coin", size=SMALL, ha="right")
+
+
+@drawing(height=55)
+def towers_meet(canvas):
+    """A user and a film tower make a vector each; the score is their dot product and what is popular."""
+    canvas.title("Two towers that meet in one dot product")
+    canvas.text(23, 46, "user tower", bold=True)
+    canvas.text(79, 46, "film tower", bold=True)
+    liked = [
+        canvas.box(2 + 15 * i, 3, 12, 5, f"liked {i + 1}", fill="grey", size=SMALL, square=True)
+        for i in range(3)
+    ]
+    mean = canvas.box(11, 15.5, 24, 6, "mean of their vectors", size=SMALL)
+    for each, x in zip(liked, (15, 23, 31), strict=True):
+        canvas.arrow(each.top, (x, 15.5))
+    layer = canvas.box(11, 26.5, 24, 6, "one layer", fill="blue", size=SMALL)
+    canvas.arrow(mean.top, layer.bottom)
+    user = canvas.matrix(13, 38, 1, 4, cell=(5, 4.4), fill="blue")
+    canvas.arrow(layer.top, user.bottom)
+    text = canvas.box(57, 2.5, 19, 7, "title, genres,\ndescription", fill="grey", size=SMALL, square=True)
+    own = canvas.box(80, 2.5, 19, 7, "who liked it,\nif anybody did", fill="grey", size=SMALL, square=True)
+    encoder = canvas.box(57, 15.5, 19, 6, "MiniLM, frozen", size=SMALL, dashed=True)
+    table = canvas.box(80, 15.5, 19, 6, "an embedding", fill="orange", size=SMALL)
+    canvas.arrow(text.top, encoder.bottom)
+    canvas.arrow(own.top, table.bottom, dashed=True)
+    layer = canvas.box(57, 26.5, 19, 6, "one layer", fill="orange", size=SMALL)
+    canvas.arrow(encoder.top, layer.bottom)
+    plus = canvas.circle(89.5, 29.5, 2.2, "+")
+    canvas.arrow(table.top, plus.bottom)
+    canvas.arrow(layer.right, plus.left)
+    film = canvas.matrix(69, 38, 1, 4, cell=(5, 4.4), fill="orange")
+    canvas.line(plus.top, (89.5, 35), (79, 35))
+    canvas.arrow((79, 35), film.bottom)
+    dot = canvas.circle(51, 40.2, 2.6, "·", bold=True)
+    canvas.arrow(user.right, dot.left)
+    canvas.arrow(film.left, dot.right)
+    canvas.text(51, 45.4, "score", bold=True)
+    canvas.text(51, 35.4, "+ what is\npopular", size=SMALL, colour=FAINT)
+
+
+@drawing(height=46)
+def towers_cut(canvas):
+    """One cut in time for everybody: what was liked before trains; what came last after it is wanted."""
+    canvas.title("One cut in time: nothing from the future is learned")
+    cut = 58
+    rows = (
+        ("Ana", (14, 20, 25, 33), ()),
+        ("Ben", (18, 30, 38, 47, 54), ()),
+        ("Cleo", (28, 36, 44, 51, 64), (72, 80)),
+        ("Dan", (62, 67, 72, 77, 82), (88,)),
+    )
+    for i, (name, history, wanted) in enumerate(rows):
+        y = 31.5 - 6.8 * i
+        canvas.text(3, y, name, ha="left", bold=True)
+        ends = [11, *[x + side for x in wanted for side in (-2, 2)], 97]
+        for start, end in zip(ends[::2], ends[1::2], strict=True):
+            canvas.line((start, y), (end, y), line="grey", width=0.8)
+        for x in history:
+            canvas.circle(x, y, 1.7, fill="blue" if x < cut else "white")
+        for x in wanted:
+            canvas.circle(x, y, 2, "?", fill="orange", size=SMALL, bold=True)
+    canvas.line((cut, 7.5), (cut, 36), line="red", width=2.4)
+    canvas.text(cut, 38, "the cut", size=SMALL, colour=LINES["red"], bold=True)
+    canvas.arrow((80, 37.5), (97, 37.5), "time")
+    for x, fill, text in (
+        (5, "blue", "liked before: trains"),
+        (33, "white", "liked after: only read"),
+        (63, "orange", "liked last: hidden, wanted"),
+    ):
+        canvas.circle(x, 3.5, 1.7, fill=fill)
+        canvas.text(x + 3, 3.5, text, size=SMALL, ha="left")
+
+
+@drawing(height=50)
+def towers_cold(canvas):
+    """A film that nobody has rated has no factors; the towers still have its text."""
+    canvas.title("A new film: an empty column, but a text")
+    likes = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 0, 1, 1, 0]])
+    grid = canvas.matrix(
+        11,
+        16,
+        4,
+        5,
+        cell=(5.4, 5),
+        fill=np.where(likes > 0, "blue", "white"),
+        values=np.where(likes > 0, "♥", "").tolist(),
+        row_names=[f"user {i}" for i in range(1, 5)],
+        column_names=["A", "B", "C", "D", "new"],
+    )
+    canvas.text(grid.center[0], 42.2, "who liked what", bold=True)
+    canvas.highlight(grid.column(4), pad=0.3)
+    canvas.text(grid.column(4).center[0], 13.5, "nobody yet", size=SMALL, colour=LINES["red"])
+    factors = canvas.box(49, 22, 18, 8, "matrix\nfactorisation", size=SMALL)
+    canvas.arrow((38.5, 26), factors.left)
+    zeros = canvas.matrix(76, 23.8, 1, 4, cell=(5, 4.4), values=[["0"] * 4], fill="dark")
+    canvas.arrow(factors.right, zeros.left)
+    canvas.text(zeros.center[0], 21, "no place among the films", size=SMALL, colour=LINES["red"])
+    text = canvas.box(4.5, 3, 33.5, 5.4, "“a mutiny on a mining rig …”", fill="grey", size=SMALL, square=True)
+    tower = canvas.box(49, 1.7, 18, 8, "film tower:\nits text", fill="orange", size=SMALL)
+    canvas.arrow(text.right, tower.left)
+    vector = canvas.matrix(76, 3.5, 1, 4, cell=(5, 4.4), fill="green")
+    canvas.arrow(tower.right, vector.left)
+    canvas.text(vector.center[0], 10.2, "near other films in space", size=SMALL, colour=LINES["green"])
