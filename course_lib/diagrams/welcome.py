@@ -4,8 +4,6 @@ import itertools
 
 from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
 
-# Lessons that the map names and nobody can open yet; tests/test_diagrams.py compares it with notebooks/.
-PLANNED = ("12", "13")
 # In the order of the work: name, what it is, lessons, fill.
 STAGES = (
     ("data", "texts, cleaned\nand split", ("02",), "blue"),
@@ -26,9 +24,7 @@ ASIDE = (
 
 
 def _lesson(canvas, x, y, number, width=5.0):
-    return canvas.box(
-        x, y, width, 4, number, dashed=number in PLANNED, square=True, size=SMALL, bold=number not in PLANNED
-    )
+    return canvas.box(x, y, width, 4, number, square=True, size=SMALL, bold=True)
 
 
 def _legend(canvas, x, y, *entries):
@@ -41,13 +37,11 @@ def _legend(canvas, x, y, *entries):
 
 @drawing(height=64)
 def ai_infrastructure(canvas):
-    """The eight stages of AI infrastructure as a ring, each with its lessons; lessons to come are dashed."""
+    """The eight stages of AI infrastructure as a ring, each with its lessons."""
     canvas.title("AI infrastructure: eight stages, and the way back")
     _legend(canvas, 1, 54.5, ("blue", "to learn from"), ("green", "to build"), ("orange", "to use"))
     canvas.box(62, 54.5, 2.4, 2.4, square=True)
     canvas.text(65.4, 55.7, "lesson", size=SMALL, ha="left")
-    canvas.box(75, 54.5, 2.4, 2.4, square=True, dashed=True)
-    canvas.text(78.4, 55.7, "lesson to be written", size=SMALL, ha="left")
     places = [(1 + 26 * column, 35) for column in range(4)]
     places += [(x, 13) for x, _ in reversed(places)]
     stages = []
