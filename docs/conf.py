@@ -20,10 +20,10 @@ slug = links.repository(ROOT)
 html_baseurl = "https://{}.github.io/{}/".format(*slug.split("/"))
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "course_site"]
-exclude_patterns = ["README.md"]
-templates_path = ["_templates"]
-suppress_warnings = ["mystnb.unknown_mime_type"]
-nitpicky = False
+exclude_patterns = ["README.md"]  # Pages include parts of it.
+templates_path = [str(ROOT / "docs" / "_templates")]
+# Code blocks in languages that are not coloured, and types in docstrings that several classes have as a field.
+suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 # The lessons as they are committed: nothing is executed.
 nb_execution_mode = "off"
@@ -35,19 +35,44 @@ myst_all_links_external = False
 html_math_renderer = "mathml"  # Browsers draw it themselves: no JavaScript, nothing to fetch.
 
 language = os.environ.get("COURSE_SITE_LANGUAGE", "en")
-locale_dirs = [str(ROOT / "docs" / "locale")]
+locale_dirs = [str(ROOT / "build" / "site" / "locale")]  # A copy: Sphinx writes what it compiles beside it.
 gettext_compact = False
 gettext_location = False
 gettext_uuid = False
-figure_language_filename = "{root}.{language}{ext}"
 
+default_role = "code"  # Docstrings mark code as Markdown does.
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 
 html_theme = "pydata_sphinx_theme"
-html_static_path = ["_static"]
+html_static_path = ["_static", str(ROOT / "build" / "site" / "static")]
+html_css_files = ["course.css"]
+html_js_files = [("demo.js", {"type": "module"})]
 html_copy_source = False
 html_show_sphinx = False
 html_title = project
+html_use_index = False
+html_domain_indices = False
+html_sidebars = {"index": []}
+html_theme_options = {
+    "logo": {
+        "text": project,
+        "image_light": "_static/favicon.svg",
+        "image_dark": "_static/favicon.svg",
+        "alt_text": "",
+    },
+    "navbar_end": ["language", "repository", "theme-switcher"],
+    "header_links_before_dropdown": 4,
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "footer_start": ["copyright"],
+    "footer_center": ["lessons"],
+    "footer_end": [],
+    "back_to_top_button": False,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+demo = os.environ.get("COURSE_SITE_DEMO", "")

@@ -1,14 +1,37 @@
-"""Builds the course's site."""
+"""Builds the course as a site, in English and Chinese, into build/site/html. `make site` calls it.
 
+    make site                               # all of it
+    make site ARGS=--serve                  # and shows it on http://127.0.0.1:8000
+    make site ARGS=--catalogues             # only: brings the texts to translate up to date in docs/locale
+    make site ARGS="--catalogues PAGE ..."  # and those of more pages, such as notebooks/03_transformer
+
+Lessons are taken as they are committed; nothing is executed. What takes long (the demo, drawings, cards) is made
+again only when what it is made of has changed. A broken link inside ends it with an error.
+"""
+
+import argparse
+import functools
+import hashlib
+import http.server
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "site"
-# What becomes a page, by its place in the repository; docs' own pages stand at the top.
+HTML = BUILD / "html"
+SOURCE = BUILD / "source"
+sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tools")]
+
+import site_links  # noqa: E402
+from course_site import head, lessons, pictures, reference  # noqa: E402
+
+from course_lib import links  # noqa: E402
+
+# What becomes a page, by its place in the repository; docs' own pages, in lower case, stand at the top.
 PAGES = (
     "README.md",
     "notebooks/*[a-z].ipynb",
@@ -35,63 +58,245 @@ msgstr ""
 """
 
 
-def stage(source):
+def stage():
     """Copies the pages together; what has not changed keeps its time, so that Sphinx leaves it alone."""
-    places = {path.relative_to(ROOT): path for pattern in PAGES for path in ROOT.glob(pattern)}
-    own = [path for path in (ROOT / "docs").glob("[a-z]*.md") if path.relative_to(ROOT) not in places]
-    places |= {pathlib.Path(path.name): path for path in own}
-    for path in source.rglob("*"):
-        if path.is_file() and path.relative_to(source) not in places:
+    places = {path.relative_to(ROOT): path.read_bytes() for pattern in PAGES for path in ROOT.glob(pattern)}
+    for path in (ROOT / "docs").glob("[a-z]*.md"):
+        places.setdefault(pathlib.Path(path.name), path.read_bytes())
+    del places[pathlib.Path("pruning.md")]
+    for name, text in reference.pages(ROOT / "course_lib").items():
+        places[pathlib.Path("reference", f"{name}.rst")] = text.encode()
+    for path in (path for path in SOURCE.rglob("*") if path.is_file()):
+        if path.relative_to(SOURCE) not in places:
             path.unlink()
-    for place, path in places.items():
-        target = source / place
+    for place, content in places.items():
+        target = SOURCE / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or target.read_bytes() != path.read_bytes():
-            shutil.copyfile(path, target)
+        if not target.exists() or target.read_bytes() != content:
+            target.write_bytes(content)
+    shutil.copytree(ROOT / "docs" / "locale", BUILD / "locale", dirs_exist_ok=True)
 
 
-def sphinx(builder, target, language="en"):
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-b",
-        builder,
-        "-c",
-        ROOT / "docs",
-        "-d",
-        BUILD / f"doctrees-{language}",
+def digest(*patterns):
+    """What files of the repository hold, in a word."""
+    known = hashlib.sha256()
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
+        known.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return known.hexdigest()
+
+
+def make_demo():
+    """Has `course page` write the page that classifies, from the reviewer; False if that cannot be."""
+    target, stamp = BUILD / "demo", BUILD / "demo.key"
+    key = digest("course_lib/serving/**/*", "course_lib/deployment/**/*.py", "course_lib/reviewer/*")
+    if target.exists() and stamp.exists() and stamp.read_text() == key:
+        return True
+    print("Making the demo (course page) ...", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "course_lib.cli", "page", target], env=environment(), check=False
+    )
+    if done.returncode:
+        print("The site is built without its live demo; see above for what it needs.", file=sys.stderr)
+        return False
+    stamp.write_text(key)
+    return True
+
+
+def make_drawings():
+    """Writes every drawing as SVG."""
+    stamp, key = BUILD / "drawings.key", digest("course_lib/diagrams/*.py")
+    if not (stamp.exists() and stamp.read_text() == key):
+        from course_lib import diagrams
+
+        print("Drawing the drawings ...", flush=True)
+        shutil.rmtree(BUILD / "drawings", ignore_errors=True)
+        diagrams.save_all(BUILD / "drawings")
+        stamp.write_text(key)
+
+
+def make_pictures():
+    """Draws the icon, and a card for each page."""
+    static = BUILD / "static"
+    code = pathlib.Path(pictures.__file__).read_bytes()
+    pictures.write_once(static / "favicon.svg", code, lambda: pictures.icon().encode())
+    pictures.write_once(static / "touch-icon.png", code, pictures.touch_icon)
+    for page, (title, about, picture) in cards().items():
+        key = code + title.encode() + about.encode() + (picture or b"")
+        make = functools.partial(pictures.card, title, about, picture)
+        pictures.write_once(BUILD / "cards" / f"{page}.png", key, make)
+
+
+def cards():
+    """(title, what it is about, bytes of a picture or None) of each page that has a card of its own."""
+    front = (ROOT / "docs" / "05.png").read_bytes()
+    found = {
+        "index": (
+            "From attention to the edge",
+            "Build, fine-tune, prune, quantize and ship a small Transformer, "
+            "in notebooks that run; measured, not claimed.",
+            front,
+        )
+    }
+    for lesson in lessons.table():
+        about = lesson.about[0].upper() + lesson.about[1:]
+        found[lesson.page] = (
+            f"{lesson.number} · {lesson.title}",
+            about,
+            pictures.first_picture(ROOT / lesson.path),
+        )
+    return found
+
+
+def environment(**more):
+    return os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)} | more
+
+
+def sphinx(builder, target, language="en", **more):
+    """Starts Sphinx; returns its process."""
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-c", ROOT / "docs", "-q", "-W", "--keep-going"]
+    command += ["-d", BUILD / f"doctrees-{builder}-{language}", SOURCE, target]
+    return subprocess.Popen(command, env=environment(COURSE_SITE_LANGUAGE=language, **more))
+
+
+def finish(*processes):
+    """Waits for all; ends if one failed."""
+    if any([process.wait() for process in processes]):
+        raise SystemExit("Sphinx found something wrong: see above.")
+
+
+def add(demo):
+    """Puts what Sphinx does not know beside its pages."""
+    for name in ("drawings", "cards", *(["demo"] if demo else [])):
+        shutil.copytree(BUILD / name, HTML / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    for folder in ("notebooks", "exercises"):
+        for path in (SOURCE / folder).glob("*.ipynb"):
+            shutil.copyfile(path, HTML / folder / path.name)
+    for unused in (*HTML.glob("**/jupyter_execute"), *HTML.glob("**/_sources")):
+        shutil.rmtree(unused)
+    for unused in (*HTML.glob("**/webpack-macros.html"), *HTML.glob("**/_static/**/*.map")):
+        unused.unlink()
+    (HTML / ".nojekyll").touch()
+    base = "https://{}.github.io/{}/".format(*links.repository(ROOT).split("/"))
+    pages = [path.relative_to(HTML).as_posix() for path in sorted(HTML.rglob("*.html"))]
+    left_out = ("demo/", "zh/", "search.html", "genindex.html", "py-modindex.html", "_")
+    pages = [page for page in pages if not page.startswith(left_out)]
+    (HTML / "sitemap.xml").write_text(sitemap(base, pages), encoding="utf-8")
+    (HTML / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n")
+
+
+def sitemap(base, pages):
+    """The site's map for search engines: each page in each language."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:xhtml="http://www.w3.org/1999/xhtml">',
     ]
-    environment = os.environ | {"COURSE_SITE_LANGUAGE": language, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([*command, "-q", BUILD / "source", target], check=True, env=environment)
+    for page in pages:
+        ways = {
+            code: base + folder + ("" if page == "index.html" else page)
+            for folder, code, _ in head.LANGUAGES.values()
+        }
+        others = "".join(
+            f'<xhtml:link rel="alternate" hreflang="{code}" href="{way}"/>' for code, way in ways.items()
+        )
+        lines += [f"<url><loc>{way}</loc>{others}</url>" for way in ways.values()]
+    return "\n".join([*lines, "</urlset>", ""])
 
 
-def update_catalogues(language, pages):
-    """Writes today's texts of some pages, and of those translated already, into the catalogues of a language."""
+def translated(language):
+    """(page, translated, all) of each page that has a text, from its catalogue and today's originals."""
+    from babel.messages import pofile
+
+    folder = ROOT / "docs" / "locale" / language / "LC_MESSAGES"
+    for template in sorted((BUILD / "gettext").rglob("*.pot")):
+        page = template.relative_to(BUILD / "gettext").with_suffix("")
+        with template.open("rb") as file:
+            wanted = {message.id for message in pofile.read_po(file) if message.id}
+        done = set()
+        if (catalogue := folder / f"{page}.po").exists():
+            with catalogue.open("rb") as file:
+                done = {
+                    each.id for each in pofile.read_po(file) if each.id and each.string and not each.fuzzy
+                }
+        yield page.as_posix(), len(wanted & done), len(wanted)
+
+
+def tell_translated(language):
+    found = list(translated(language))
+    print(f"Translated into {language}:")
+    for page, done, every in found:
+        if done:
+            print(f"  {page:<28}{done:>4} of {every:<4}{done / every:>5.0%}")
+    none = sum(not done for _, done, _ in found)
+    print(f"  {none} pages are not translated and are shown in English.")
+
+
+def update_catalogues(language, more):
+    """Writes today's texts of translated pages, and of `more`, into the catalogues of a language."""
     folder = ROOT / "docs" / "locale" / language / "LC_MESSAGES"
     known = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.po")}
     wanted = BUILD / "wanted"
     shutil.rmtree(wanted, ignore_errors=True)
-    for page in known.union(pages):
+    for page in known.union(more):
         (wanted / page).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(BUILD / "gettext" / f"{page}.pot", wanted / f"{page}.pot")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx_intl",
-        "update",
-        "--pot-dir",
-        wanted,
-        "--locale-dir",
-        folder.parents[1],
-    ]
-    subprocess.run([*command, "--language", language, "--line-width", "-1"], check=True)
+    command = [sys.executable, "-m", "sphinx_intl", "update", "-p", wanted, "-d", folder.parents[1]]
+    subprocess.run([*command, "-l", language, "-w", "-1", "--no-obsolete"], check=True)
     for path in folder.rglob("*.po"):
         _, _, entries = path.read_text(encoding="utf-8").partition("\n\n")
         path.write_text(HEADER.format(language=language) + entries, encoding="utf-8")
 
 
+def build():
+    start = time.monotonic()
+    demo = make_demo()
+    make_drawings()
+    make_pictures()
+    known = {"COURSE_SITE_DEMO": str(BUILD / "demo") if demo else ""}
+    print("Building the pages in English and Chinese (sphinx) ...", flush=True)
+    finish(sphinx("html", HTML, **known), sphinx("html", HTML / "zh", "zh_CN", **known))
+    finish(sphinx("gettext", BUILD / "gettext"))
+    add(demo)
+    broken = site_links.inside(HTML)
+    print(*broken, sep="\n", file=sys.stderr)
+    if broken:
+        raise SystemExit(f"{len(broken)} links inside the site lead nowhere.")
+    tell_translated("zh_CN")
+    size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) / 1e6
+    pages = len(list(HTML.rglob("*.html")))
+    print(
+        f"{HTML.relative_to(ROOT)}: {pages} pages, {size:.0f} MB, no broken link inside, {time.monotonic() - start:.0f} s."
+    )
+
+
+def serve(port):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=HTML)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        print(f"It is here: http://127.0.0.1:{server.server_port} ; stop it with Ctrl-C.", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--serve", action="store_true", help="show it afterwards")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--catalogues", nargs="*", metavar="PAGE", help="bring docs/locale up to date instead"
+    )
+    options = parser.parse_args()
+    stage()
+    if options.catalogues is not None:
+        finish(sphinx("gettext", BUILD / "gettext"))
+        update_catalogues("zh_CN", options.catalogues)
+        return
+    build()
+    if options.serve:
+        serve(options.port)
+
+
 if __name__ == "__main__":
-    stage(BUILD / "source")
-    sphinx("gettext", BUILD / "gettext")
-    update_catalogues("zh_CN", sys.argv[1:])
+    main()

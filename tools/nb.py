@@ -4,8 +4,8 @@
     python tools/nb.py to-py notebooks/NN_word.ipynb lesson.py
 
 Cells start with `# %%` (code) or `# %% [markdown]`; tags follow as `# %% tags=nbval-ignore-output,other`.
-Under the head of a code cell stands a line `# alt: A sentence.` for each plot that it shows, for who cannot see
-the plot; the notebook has them in the cell's metadata, as the list `alt`. Markdown lines are kept behind `# `,
+Under the head of a code cell stands a line `# alt: A sentence.` for each plot that it shows, for who cannot
+see it; the notebook has them in the cell's metadata, as the list `alt`. Markdown lines are kept behind `# `,
 and line magics, so that the script stays Python. The notebook is the committed source: ids, outputs and
 metadata of cells whose source did not change are kept.
 """

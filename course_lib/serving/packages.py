@@ -86,12 +86,13 @@ class PackageError(RuntimeError):
     """A package cannot be had; the message says why and what to do."""
 
 
-def load(folder=None):
-    """The files of all packages, from the cache, a folder, or npm, which then are in the cache as well.
+def load(folder=None, packages=PACKAGES):
+    """The files of packages, from the cache, a folder, or npm, which then are in the cache as well.
 
     Args:
         folder: Where the packages lie, as npm's archives (`npm pack`) or unpacked (`node_modules`); None
             looks into the cache and then asks npm.
+        packages: Which; by default those of a page.
 
     Returns:
         Dict from a package's name to a dict from a file's name to bytes.
@@ -100,7 +101,7 @@ def load(folder=None):
         PackageError: If a package cannot be had, or is not what it should be.
     """
     found, missing = {}, []
-    for package in PACKAGES:
+    for package in packages:
         files = _kept(package) if folder is None else _given(package, pathlib.Path(folder))
         if files is None:
             missing.append(package)
@@ -111,7 +112,7 @@ def load(folder=None):
             _pack(missing, work)
             for package in missing:
                 found[package.name] = _unpacked(package, pathlib.Path(work, package.archive))
-    for package in PACKAGES:
+    for package in packages:
         _keep(package, found[package.name])
     return found
 
@@ -211,7 +212,7 @@ def _pack(packages, work):
     """Has npm put the archives of packages into a folder."""
     ways = (
         f"Either install npm (Debian: apt install npm) and have its registry within reach; or bring the "
-        f"archives that {_command(PACKAGES)} writes on another machine, or a node_modules folder with these "
+        f"archives that {_command(packages)} writes on another machine, or a node_modules folder with these "
         "packages, and name their folder (--packages)."
     )
     npm = shutil.which("npm")

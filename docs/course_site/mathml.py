@@ -1,32 +1,30 @@
-"""Formulas as MathML, which browsers draw and screen readers read, without JavaScript."""
+"""Formulas as MathML, which browsers draw and screen readers read, without JavaScript and without a network."""
 
+import re
+
+from docutils import nodes
 from docutils.utils.math import latex2mathml
 
-
-def _mathml(source, display):
-    tree = latex2mathml.tex2mathml(source, as_block=display)
-    return tree if isinstance(tree, str) else tree.toprettyxml()
+# Spaces and sizes that the converter does not know; MathML has rules of its own for both.
+UNKNOWN = re.compile(r"\\(!|big|Big)(?![a-zA-Z])")
 
 
-def inline(self, node):
-    """Writes a formula within a line."""
-    self.body.append(_mathml(node.astext(), False))
-    raise latex2mathml_skip()
+def mathml(source, display):
+    """A formula in LaTeX as an element <math>; `display` says whether it stands alone."""
+    return latex2mathml.tex2mathml(UNKNOWN.sub("", source), as_block=display)
 
 
-def latex2mathml_skip():
-    """The exception with which a visitor says that it has written a node whole."""
-    from docutils import nodes
-
-    return nodes.SkipNode()
+def _inline(self, node):
+    self.body.append(mathml(node.astext(), display=False))
+    raise nodes.SkipNode
 
 
-def block(self, node):
-    """Writes a formula that stands alone."""
-    self.body.append(f'<div class="math">{_mathml(node.astext(), True)}</div>')
-    raise latex2mathml_skip()
+def _block(self, node):
+    # What is wider than a phone can be scrolled, by keys as well.
+    self.body.append(f'<div class="math" tabindex="0">{mathml(node.astext(), display=True)}</div>')
+    raise nodes.SkipNode
 
 
 def setup(app):
     """Sphinx calls this."""
-    app.add_html_math_renderer("mathml", (inline, None), (block, None))
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
