@@ -445,3 +445,52 @@ def test_scikit_learn_ranks_alike():
             continue  # It averages over ties.
         _, ndcg = questions.get("capstone.recall_and_ndcg").reference(scores, seen, relevant, k)
         assert ndcg == pytest.approx(ndcg_score(relevant[kept], hidden, k=k))
+
+
+# What the lessons' own functions say, where they compute the same.
+
+
+def drawn(question_id, seed=0):
+    """The inputs of a question and the right outputs."""
+    asked = questions.get(question_id)
+    for call in asked.calls(np.random.default_rng(seed)):
+        yield call, asked.reference(*call)
+
+
+def test_lesson_12_computes_the_same():
+    names = pytest.importorskip("course_lib.frameworks.names")
+    for (query, key, value, biases, output), (weight, bias, out) in drawn("frameworks.attention_to_torch"):
+        width = len(query)
+        arrays = {f"{name}/{part}": np.zeros((2, 2)) for name, part in names.PARTS}
+        for name, kernel, own in zip(("query", "key", "value"), (query, key, value), biases, strict=True):
+            arrays |= {f"{name}/kernel": kernel.reshape(width, width), f"{name}/bias": own.reshape(width)}
+        state = names.to_torch(arrays | {"output/kernel": output.reshape(width, width)})
+        np.testing.assert_array_equal(state["self_attn.in_proj_weight"], weight)
+        np.testing.assert_array_equal(state["self_attn.in_proj_bias"], bias)
+        np.testing.assert_array_equal(state["self_attn.out_proj.weight"], out)
+
+
+def test_lesson_13_computes_the_same():
+    entities = pytest.importorskip("course_lib.capstone.entities")
+    recommendation = pytest.importorskip("course_lib.capstone.recommendation")
+    assistant = pytest.importorskip("course_lib.capstone.assistant")
+    for (tags,), right in drawn("capstone.spans"):
+        found = {(kind, first, last + 1) for kind, first, last in entities.spans(tags)}
+        assert found == set(zip(*right, strict=True))
+    for call, right in drawn("capstone.span_f1"):
+        assert entities.span_scores(*call) == pytest.approx(right)
+    for (scores, seen, relevant, k), right in drawn("capstone.recall_and_ndcg"):
+        found = []
+        for points, known, wanted in zip(scores, seen, relevant, strict=True):
+            if wanted.any():
+                films = np.argsort(np.where(known, np.inf, -points), kind="stable")[:k]
+                wanted = np.flatnonzero(wanted)
+                found.append(
+                    [recommendation.recall_at(films, wanted), recommendation.ndcg_at(films, wanted, k)]
+                )
+        np.testing.assert_allclose(np.mean(found, axis=0), right)
+    for (scores, right, wrong_cost, ask_cost), (_, cost) in drawn("capstone.choose_threshold"):
+        labels = np.where(right, 0, 1)
+        call = (scores, np.zeros(len(scores), int), labels, wrong_cost / ask_cost)
+        threshold = assistant.choose_threshold(*call)
+        assert ask_cost * assistant.mean_cost(threshold, *call) == pytest.approx(cost)

@@ -15,6 +15,8 @@ def _calls(rng):
         seen = rng.uniform(size=(users, items)) < seen_share
         relevant = np.zeros((users, items), bool)
         for user in range(users):
+            few_left = max(k - int((~seen[user]).sum()), 0)
+            seen[user, np.flatnonzero(seen[user])[:few_left]] = False
             free = np.flatnonzero(~seen[user])
             count = min(int(rng.integers(few, many + 1)), len(free))
             relevant[user, rng.choice(free, size=count, replace=False)] = True
