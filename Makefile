@@ -29,7 +29,7 @@ export IPYTHONDIR ?= $(CURDIR)/.venv/home/ipython
 export KERAS_HOME ?= $(CURDIR)/.venv/home/keras
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/home/matplotlib
 
-.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench frameworks lessons exercises dist lock clean
+.PHONY: help setup lab test lint unit notebooks test-backends test-colab bench frameworks lessons exercises site dist lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -90,6 +90,12 @@ frameworks: .venv-frameworks/.ready ## bring PyTorch and PaddlePaddle for lesson
 bench: .venv-bench/.ready ## compare with what people use instead (ARGS="text_to_batches" for one)
 	@PATH="$$PWD/.venv-bench/bin:$$PATH" .venv-bench/bin/python benchmarks/bench.py $(ARGS)
 
+.venv-site/.ready: .venv/.ready docs/requirements.lock docs/setup.sh
+	@bash docs/setup.sh
+
+site: .venv-site/.ready ## build the course as a site (ARGS=--serve shows it)
+	@.venv-site/bin/python tools/build_site.py $(ARGS)
+
 lessons: .venv/.ready ## execute all notebooks and save their outputs
 	@$(PY) tools/execute.py $(NOTEBOOKS)
 
@@ -104,5 +110,5 @@ lock: .venv/.ready ## renew requirements.lock from pyproject.toml
 	@bash tools/lock.sh
 
 clean: ## remove .venv and everything that can be made again (not the cache)
-	rm -rf .venv .venv-colab .venv-bench .venv-frameworks build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab .venv-bench .venv-frameworks .venv-site build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -57,6 +57,12 @@ def codespaces(slug):
     return f"https://codespaces.new/{slug}"
 
 
+def site(slug):
+    """The address of the course's pages, as GitHub publishes those of a repository."""
+    owner, name = slug.split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def badge(slug, path):
     """The Markdown of a notebook's Colab badge."""
     return f"[![Open in Colab]({BADGE})]({colab(slug, path)})"
@@ -107,6 +113,7 @@ def rewrite(root, new):
         renamed = text
         for match in reversed(mentions(text, old)):
             renamed = renamed[: match.start()] + match[1] + new + renamed[match.end() :]
+        renamed = renamed.replace(site(old), site(new))
         if renamed != text:
             with runtime.atomic_write(path) as temporary:
                 temporary.write_bytes(renamed.encode("utf-8"))

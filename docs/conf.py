@@ -17,12 +17,12 @@ author = PROJECT["authors"][0]["name"]
 copyright = f"{author}, {PROJECT['license']}"
 version = release = PROJECT["version"]
 slug = links.repository(ROOT)
-html_baseurl = "https://{}.github.io/{}/".format(*slug.split("/"))
+html_baseurl = links.site(slug)
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "course_site"]
 exclude_patterns = ["README.md"]  # Pages include parts of it.
 templates_path = [str(ROOT / "docs" / "_templates")]
-# Code blocks in languages that are not coloured, and types in docstrings that several classes have as a field.
+# Code in languages that are not coloured, and types in docstrings that are names of fields as well.
 suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 # The lessons as they are committed: nothing is executed.
@@ -46,6 +46,7 @@ autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 
+ICON = "_static/favicon.svg"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static", str(ROOT / "build" / "site" / "static")]
 html_css_files = ["course.css"]
@@ -55,7 +56,9 @@ html_show_sphinx = False
 html_title = project
 html_use_index = False
 html_domain_indices = False
-html_sidebars = {"index": []}
+# Where nothing stands under a page, there is nothing to choose from beside it.
+ALONE = ("index", "drawings", "CHANGELOG", "CONTRIBUTING", "docs/TEACHING", "docs/SCALING", "docs/pruning")
+html_sidebars = {page: [] for page in ALONE}
 html_theme_options = {
     "logo": {
         "text": project,
@@ -64,6 +67,7 @@ html_theme_options = {
         "alt_text": "",
     },
     "navbar_end": ["language", "repository", "theme-switcher"],
+    "article_header_end": ["language"],
     "header_links_before_dropdown": 4,
     "show_prev_next": True,
     "show_toc_level": 2,

@@ -20,4 +20,18 @@ echo "Installing .venv-site: Sphinx, its theme and myst-nb (about 150 MB on disk
 cat >"$("$py" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth" <<'PTH'
 import os, site, sys; site.addsitedir(os.path.join(os.path.dirname(sys.prefix), ".venv", "lib", "python%d.%d" % sys.version_info[:2], "site-packages"))
 PTH
+# What the demo and the check of accessibility run in a browser: npm brings it once, and then no network is needed.
+"$py" - <<'PYTHON' || echo "The site will be built without its demo until npm has brought them."
+import sys
+
+sys.path[:0] = [".", "tools"]
+import check_site
+from course_lib.serving import packages
+
+try:
+    packages.load()
+    packages.load(packages=(check_site.AXE,))
+except packages.PackageError as error:
+    sys.exit(str(error))
+PYTHON
 touch .venv-site/.ready

@@ -23,6 +23,7 @@ def clone(folder, slug=SLUG, line_end="\n"):
         f"git clone https://github.com/{slug}.git or git@github.com:{slug}.git, or read https://github.com/{slug}.",
         f"{links.kaggle(slug, 'notebooks/00_welcome.ipynb')}, [a Codespace]({links.codespaces(slug)})",
         f"[Binder]({links.binder(slug, 'notebooks/00_welcome.ipynb')}) and ({links.codespaces(slug)}).",
+        f"Its pages: {links.site(slug)} and [one]({links.site(slug)}lessons.html).",
         f"Not it: https://github.com/{slug}-extra https://github.com/{slug}2 https://github.com/{slug}.io",
         f"Nor: https://github.com/x{slug} https://github.com/other/{slug} https://mygithub.com/{slug} {slug}",
     ]
@@ -216,7 +217,8 @@ def test_to_a_fork_and_back_restores_every_byte(tmp_path, fork, line_end):
     assert links.kaggle(fork, "notebooks/00_welcome.ipynb") in readme
     assert links.binder(fork, "notebooks/00_welcome.ipynb") in readme
     assert readme.count(links.codespaces(fork)) == 2
-    assert readme.split(line_end)[4:] == before[root / "README.md"].decode().split(line_end)[4:]
+    assert readme.count(links.site(fork)) == 2
+    assert readme.split(line_end)[5:] == before[root / "README.md"].decode().split(line_end)[5:]
 
     links.rewrite(root, SLUG)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before

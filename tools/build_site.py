@@ -2,11 +2,13 @@
 
     make site                               # all of it
     make site ARGS=--serve                  # and shows it on http://127.0.0.1:8000
+    make site ARGS=--check                  # and looks at all pages in Chromium (tools/check_site.py)
+    make site ARGS=--outside                # and asks whether the addresses outside answer
     make site ARGS=--catalogues             # only: brings the texts to translate up to date in docs/locale
     make site ARGS="--catalogues PAGE ..."  # and those of more pages, such as notebooks/03_transformer
 
-Lessons are taken as they are committed; nothing is executed. What takes long (the demo, drawings, cards) is made
-again only when what it is made of has changed. A broken link inside ends it with an error.
+Lessons are taken as they are committed; nothing is executed. What takes long (the demo, drawings, cards) is
+made again only when what it is made of has changed. A broken link inside ends it with an error.
 """
 
 import argparse
@@ -27,7 +29,7 @@ SOURCE = BUILD / "source"
 sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tools")]
 
 import site_links  # noqa: E402
-from course_site import head, lessons, pictures, reference  # noqa: E402
+from course_site import LANGUAGES, catalogues, lessons, pictures, reference  # noqa: E402
 
 from course_lib import links  # noqa: E402
 
@@ -45,17 +47,6 @@ PAGES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
 )
-# Of a catalogue: without dates, which would change with every run.
-HEADER = """\
-# `make site ARGS=--catalogues` keeps the originals here those of today; see docs/locale/GLOSSARY.md.
-msgid ""
-msgstr ""
-"Language: {language}\\n"
-"MIME-Version: 1.0\\n"
-"Content-Type: text/plain; charset=utf-8\\n"
-"Content-Transfer-Encoding: 8bit\\n"
-
-"""
 
 
 def stage():
@@ -74,6 +65,7 @@ def stage():
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or target.read_bytes() != content:
             target.write_bytes(content)
+    shutil.rmtree(BUILD / "locale", ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "locale", BUILD / "locale", dirs_exist_ok=True)
 
 
@@ -127,23 +119,12 @@ def make_pictures():
 
 
 def cards():
-    """(title, what it is about, bytes of a picture or None) of each page that has a card of its own."""
-    front = (ROOT / "docs" / "05.png").read_bytes()
-    found = {
-        "index": (
-            "From attention to the edge",
-            "Build, fine-tune, prune, quantize and ship a small Transformer, "
-            "in notebooks that run; measured, not claimed.",
-            front,
-        )
-    }
+    """(title, what it is about, bytes of a picture) of each page that has a card of its own."""
+    about = "Build, fine-tune, prune, quantize and ship a small Transformer, in notebooks that run."
+    found = {"index": ("From attention to the edge", about, (ROOT / "docs" / "05.png").read_bytes())}
     for lesson in lessons.table():
-        about = lesson.about[0].upper() + lesson.about[1:]
-        found[lesson.page] = (
-            f"{lesson.number} · {lesson.title}",
-            about,
-            pictures.first_picture(ROOT / lesson.path),
-        )
+        title, about = f"{lesson.number} · {lesson.title}", lesson.about[0].upper() + lesson.about[1:]
+        found[lesson.page] = (title, about, pictures.first_picture(ROOT / lesson.path))
     return found
 
 
@@ -160,7 +141,8 @@ def sphinx(builder, target, language="en", **more):
 
 def finish(*processes):
     """Waits for all; ends if one failed."""
-    if any([process.wait() for process in processes]):
+    failed = [process.wait() for process in processes]
+    if any(failed):
         raise SystemExit("Sphinx found something wrong: see above.")
 
 
@@ -176,7 +158,7 @@ def add(demo):
     for unused in (*HTML.glob("**/webpack-macros.html"), *HTML.glob("**/_static/**/*.map")):
         unused.unlink()
     (HTML / ".nojekyll").touch()
-    base = "https://{}.github.io/{}/".format(*links.repository(ROOT).split("/"))
+    base = links.site(links.repository(ROOT))
     pages = [path.relative_to(HTML).as_posix() for path in sorted(HTML.rglob("*.html"))]
     left_out = ("demo/", "zh/", "search.html", "genindex.html", "py-modindex.html", "_")
     pages = [page for page in pages if not page.startswith(left_out)]
@@ -188,13 +170,12 @@ def sitemap(base, pages):
     """The site's map for search engines: each page in each language."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:xhtml="http://www.w3.org/1999/xhtml">',
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"',
+        '  xmlns:xhtml="http://www.w3.org/1999/xhtml">',
     ]
     for page in pages:
-        ways = {
-            code: base + folder + ("" if page == "index.html" else page)
-            for folder, code, _ in head.LANGUAGES.values()
-        }
+        file = "" if page == "index.html" else page
+        ways = {code: base + folder + file for folder, code, _ in LANGUAGES.values()}
         others = "".join(
             f'<xhtml:link rel="alternate" hreflang="{code}" href="{way}"/>' for code, way in ways.items()
         )
@@ -202,37 +183,28 @@ def sitemap(base, pages):
     return "\n".join([*lines, "</urlset>", ""])
 
 
-def translated(language):
-    """(page, translated, all) of each page that has a text, from its catalogue and today's originals."""
-    from babel.messages import pofile
-
-    folder = ROOT / "docs" / "locale" / language / "LC_MESSAGES"
-    for template in sorted((BUILD / "gettext").rglob("*.pot")):
-        page = template.relative_to(BUILD / "gettext").with_suffix("")
-        with template.open("rb") as file:
-            wanted = {message.id for message in pofile.read_po(file) if message.id}
-        done = set()
-        if (catalogue := folder / f"{page}.po").exists():
-            with catalogue.open("rb") as file:
-                done = {
-                    each.id for each in pofile.read_po(file) if each.id and each.string and not each.fuzzy
-                }
-        yield page.as_posix(), len(wanted & done), len(wanted)
-
-
 def tell_translated(language):
-    found = list(translated(language))
+    """Prints how much of each page is translated; ends if an original has changed since."""
+    shares, stale = catalogues.compare(BUILD / "gettext", folder_of(language))
     print(f"Translated into {language}:")
-    for page, done, every in found:
+    for page, (done, every) in shares.items():
         if done:
             print(f"  {page:<28}{done:>4} of {every:<4}{done / every:>5.0%}")
-    none = sum(not done for _, done, _ in found)
-    print(f"  {none} pages are not translated and are shown in English.")
+    print(f"  {sum(not done for done, _ in shares.values())} pages are not, and are shown in English.")
+    for page, original in stale:
+        print(f"{page}: translated, and not there any more: {original[:90]!r}", file=sys.stderr)
+    if stale:
+        raise SystemExit("Bring the originals up to date: make site ARGS=--catalogues")
+
+
+def folder_of(language):
+    return ROOT / "docs" / "locale" / language / "LC_MESSAGES"
 
 
 def update_catalogues(language, more):
     """Writes today's texts of translated pages, and of `more`, into the catalogues of a language."""
-    folder = ROOT / "docs" / "locale" / language / "LC_MESSAGES"
+    # `make site` says which translations have lost their original; these leave the catalogue here.
+    folder = folder_of(language)
     known = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.po")}
     wanted = BUILD / "wanted"
     shutil.rmtree(wanted, ignore_errors=True)
@@ -243,7 +215,7 @@ def update_catalogues(language, more):
     subprocess.run([*command, "-l", language, "-w", "-1", "--no-obsolete"], check=True)
     for path in folder.rglob("*.po"):
         _, _, entries = path.read_text(encoding="utf-8").partition("\n\n")
-        path.write_text(HEADER.format(language=language) + entries, encoding="utf-8")
+        path.write_text(catalogues.HEADER.format(language=language) + entries, encoding="utf-8")
 
 
 def build():
@@ -263,9 +235,9 @@ def build():
     tell_translated("zh_CN")
     size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) / 1e6
     pages = len(list(HTML.rglob("*.html")))
-    print(
-        f"{HTML.relative_to(ROOT)}: {pages} pages, {size:.0f} MB, no broken link inside, {time.monotonic() - start:.0f} s."
-    )
+    took = time.monotonic() - start
+    place = HTML.relative_to(ROOT)
+    print(f"{place}: {pages} pages, {size:.0f} MB, no broken link inside; {took:.0f} s.")
 
 
 def serve(port):
@@ -283,6 +255,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--serve", action="store_true", help="show it afterwards")
+    parser.add_argument("--check", action="store_true", help="look at it in a headless Chromium")
+    parser.add_argument("--outside", action="store_true", help="ask whether the addresses outside answer")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument(
         "--catalogues", nargs="*", metavar="PAGE", help="bring docs/locale up to date instead"
@@ -294,6 +268,10 @@ def main():
         update_catalogues("zh_CN", options.catalogues)
         return
     build()
+    if options.check:
+        subprocess.run([sys.executable, ROOT / "tools" / "check_site.py"], env=environment(), check=True)
+    if options.outside:
+        subprocess.run([sys.executable, ROOT / "tools" / "site_links.py", "--outside"], check=True)
     if options.serve:
         serve(options.port)
 

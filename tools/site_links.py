@@ -1,4 +1,4 @@
-"""Checks the links of the built site: inside, that each leads to a file and a place in it; outside, that each answers.
+"""Checks the links of the built site: that each leads to a file and a place in it, or that each answers.
 
 python tools/site_links.py [--outside]
 """

@@ -33,7 +33,7 @@ async function judge() {
   verdict.textContent = say("sure", {label: form.dataset[label] ?? label, percent: (100 * probability).toFixed(1)});
   verdict.hidden = false;
   element("state").textContent = say("took", {milliseconds: milliseconds.toFixed(0)});
-  form.dataset.verdict = label;
+  Object.assign(form.dataset, {verdict: label, probability, asked: text});  // For tools/check_site.py.
   await explain(text);
 }
 

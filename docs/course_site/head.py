@@ -1,6 +1,5 @@
-"""What a page says of itself: for search engines, for whoever shares it, and for its reader at the top and end."""
+"""What a page says of itself to search engines and to who shares it, and what its templates need."""
 
-import pathlib
 import posixpath
 import re
 import textwrap
@@ -9,89 +8,72 @@ import imagesize
 from docutils import nodes
 
 from course_lib import links
-from course_site import lessons
+from course_site import LANGUAGES, lessons
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-LANGUAGES = {"en": ("", "en", "English"), "zh_CN": ("zh/", "zh-CN", "中文")}
 IMAGE = re.compile(r'<img (?:alt="[^"]*" )?(?:class="[^"]*" )?src="(?:\.\./)*_images/([^"]+)"')
+EXERCISE = re.compile(r"exercises/\d\d_\w+")
+LETTERS = 200  # Of a description: more is cut off where it is shown.
 
 
 def describe(app, pagename, templatename, context, doctree):
     """Gives the templates `site`, with all that they need, and pictures their sizes."""
     if "body" in context:
         context["body"] = with_sizes(app, context["body"])
-    folder, code, _ = LANGUAGES[app.config.language]
-    base = app.config.html_baseurl
-    # In the folder of each language a page has the same name, and above it the way to the other.
-    here = posixpath.dirname(f"{folder}{pagename}")
-    addresses = {
-        each: (LANGUAGES[each][0] + ("" if pagename == "index" else f"{pagename}.html"), *LANGUAGES[each][1:])
-        for each in LANGUAGES
+    config, titles = app.config, app.env.titles
+    known = {lesson.page: lesson for lesson in lessons.table() if lesson.page in titles}
+    # In the folder of each language a page has the same name.
+    file = "" if pagename == "index" else f"{pagename}.html"
+    ways = {name: folder + file for name, (folder, _, _) in LANGUAGES.items()}
+    here = posixpath.dirname(f"{LANGUAGES[config.language][0]}{pagename}") or "."
+    other = next(name for name in LANGUAGES if name != config.language)
+    context["site"] = {
+        "about": first_paragraph(doctree) or config.project,
+        "address": config.html_baseurl + ways[config.language],
+        "card": f"{config.html_baseurl}cards/{pagename if pagename in known else 'index'}.png",
+        "languages": [(LANGUAGES[name][1], config.html_baseurl + way) for name, way in ways.items()],
+        "other": {
+            "address": posixpath.relpath(f"{LANGUAGES[other][0]}{pagename}.html", here),
+            "code": LANGUAGES[other][1],
+            "name": LANGUAGES[other][2],
+        },
+        "repository": f"https://github.com/{config.slug}",
+        "lessons": [(page, titles[page].astext()) for page in known],
     }
-    other, other_code, other_name = next(
-        found for each, found in addresses.items() if each != app.config.language
-    )
-    known = {lesson.page: lesson for lesson in lessons.table()}
-    lesson = known.get(pagename)
-    about = first_paragraph(doctree) or app.config.project
-    site = {
-        "about": about,
-        "address": base + addresses[app.config.language][0],
-        "card": f"{base}cards/{pagename if has_card(app, pagename) else 'index'}.png",
-        "languages": [(each_code, base + address) for address, each_code, _ in addresses.values()],
-        "other": {"address": relative(other or "index.html", here), "code": other_code, "name": other_name},
-        "repository": f"https://github.com/{app.config.slug}",
-        "lessons": [(page, app.env.titles[page].astext()) for page in known if page in app.env.titles],
-    }
-    if pagename in known or re.fullmatch(r"exercises/\d\d_\w+", pagename):
-        site |= {"colab": links.colab(app.config.slug, f"{pagename}.ipynb")}
-        site |= {"notebook": relative(f"{pagename}.ipynb", here)}
-    if lesson:
-        site |= {"reading": lesson.reading, "running": lesson.running}
-    if lesson and lesson.exercise in app.env.titles:
-        site |= {
-            "exercise": lesson.exercise,
-            "exercise_title": app.env.titles[lesson.exercise].astext(),
-            "exercise_colab": links.colab(app.config.slug, f"{lesson.exercise}.ipynb"),
-            "exercise_notebook": relative(f"{lesson.exercise}.ipynb", here),
+    if pagename in known or EXERCISE.fullmatch(pagename):
+        context["site"] |= notebook(config.slug, pagename, here)
+    exercise = known[pagename].exercise if pagename in known else None
+    if exercise in titles:
+        context["site"] |= {"exercise": exercise, "exercise_title": titles[exercise].astext()}
+        context["site"] |= {
+            f"exercise_{key}": way for key, way in notebook(config.slug, exercise, here).items()
         }
-    context["site"] = site
 
 
-def has_card(app, pagename):
-    """Whether a page has a card of its own."""
-    return pagename in app.env.titles and not pagename.startswith("reference/")
-
-
-def relative(target, here):
-    """The way to a file from a page in the folder `here`, both from the site's root."""
-    return posixpath.relpath(target, here or ".")
+def notebook(slug, page, here):
+    """Where the notebook behind a page opens, and its file seen from the folder `here`."""
+    return {
+        "colab": links.colab(slug, f"{page}.ipynb"),
+        "notebook": posixpath.relpath(f"{page}.ipynb", here),
+    }
 
 
 def first_paragraph(doctree):
-    """What a page begins with, in at most 200 letters."""
+    """What a page begins with, shortened; None if it has no sentence."""
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         text = " ".join(paragraph.astext().split())
-        if len(text) > 40 and isinstance(paragraph.parent, nodes.section):
-            return textwrap.shorten(text, 200, placeholder=" …") if " " in text[:100] else text[:120]
+        if len(text) > LETTERS / 10 and isinstance(paragraph.parent, nodes.section):
+            # Chinese has no blanks to cut at.
+            return textwrap.shorten(text, LETTERS, placeholder=" …") if " " in text[:40] else text[:LETTERS]
     return None
 
 
 def with_sizes(app, body):
     """Pictures say how large they are, so that nothing jumps, and come when they are near."""
-    sources = {name: uri for uri, name in app.builder.images.items()}
+    sources = {name: app.srcdir / uri for uri, name in app.builder.images.items()}
 
     def widen(match):
-        size = (
-            "".join(
-                f' {name}="{value}"'
-                for name, value in zip(
-                    ("width", "height"), imagesize.get(app.srcdir / sources[match[1]]), strict=True
-                )
-            )
-            if match[1] in sources
-            else ""
-        )
+        width, height = imagesize.get(sources[match[1]]) if match[1] in sources else (-1, -1)
+        size = f' width="{width}" height="{height}"' if width > 0 else ""
         return f'{match[0]}{size} loading="lazy" decoding="async"'
 
     return IMAGE.sub(widen, body)

@@ -36,10 +36,10 @@ def svg(titles, columns, label):
         number, _, name = title.partition(" · ")
         stage = next(colour for first, colour in reversed(STAGES) if i >= first)
         parts.append(
-            f'<a href="{html.escape(address)}" aria-label="{html.escape(title)}">'
+            f'<a href="{html.escape(address)}">'
             f'<rect class="{stage}" x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
-            f'<text class="number" x="{x + 12:g}" y="{y + 26:g}" aria-hidden="true">{html.escape(number)}</text>'
-            f'<text class="name" x="{x + WIDTH / 2:g}" y="{y + 56:g}" text-anchor="middle" aria-hidden="true">'
+            f'<text class="number" x="{x + 12:g}" y="{y + 26:g}">{html.escape(number)}</text>'
+            f'<text class="name" x="{x + WIDTH / 2:g}" y="{y + 56:g}" text-anchor="middle">'
             f"{html.escape(name)}</text></a>"
         )
     return "\n".join([*parts, "</svg>"])

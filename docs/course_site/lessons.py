@@ -6,8 +6,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROW = re.compile(
-    r"^\| \[(?P<number>\d+) · (?P<title>[^]]+)\]\((?P<path>notebooks/\w+\.ipynb)\) \| (?P<about>[^|]+) \| "
-    r"(?P<reading>\d+) \| (?P<running>[^|]+) \|",
+    r"^\| \[(?P<number>\d+) · (?P<title>[^]]+)\]\((?P<path>notebooks/\w+\.ipynb)\) \| (?P<about>[^|]+) \|",
     re.M,
 )
 
@@ -21,16 +20,12 @@ class Lesson:
         title: Its name.
         path: Its notebook, from the repository's root.
         about: What is built in it.
-        reading: Minutes to read it.
-        running: Minutes to run it, such as "1 to 3".
     """
 
     number: str
     title: str
     path: str
     about: str
-    reading: str
-    running: str
 
     @property
     def page(self):

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw and screen readers read, without JavaScript and without a network."""
+"""Formulas as MathML, which browsers draw and screen readers read, without JavaScript or a network."""
 
 import re
 

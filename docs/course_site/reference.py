@@ -44,12 +44,8 @@ def as_rest(lines):
         indent = len(line) - len(line.lstrip())
         begins = line.lstrip().startswith("- ")
         # A list begins and ends with a blank line.
-        if (
-            made
-            and made[-1].strip()
-            and line.strip()
-            and ((begins and item is None) or (item and indent < item))
-        ):
+        ends = item and indent < item and not begins
+        if line.strip() and made and made[-1].strip() and (ends or (begins and item is None)):
             made.append("")
         if begins:
             item = indent + 2
