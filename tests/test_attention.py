@@ -61,6 +61,11 @@ def autodiff(function, tensors):
             tape.watch(tensors)
             result = function(*tensors)
         return arrays(*tape.gradient(result, tensors))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        tensors = [ops.convert_to_tensor(each).detach().requires_grad_() for each in tensors]
+        return [each.numpy().astype("float64") for each in torch.autograd.grad(function(*tensors), tensors)]
     import jax
 
     return arrays(*jax.grad(function, argnums=tuple(range(len(tensors))))(*tensors))

@@ -46,7 +46,7 @@ def _keras(keras):
         "kernel of 3 to 4": tuple(dense.kernel.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "epsilon"),
-        "epsilon's place": _place(_keras_steps(keras)),
+        "epsilon, correction": _place(_keras_steps(keras)),
     }
 
 
@@ -68,7 +68,7 @@ def _torch(torch):
         "kernel of 3 to 4": tuple(dense.weight.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "eps"),
-        "epsilon's place": _place(_torch_steps(torch)),
+        "epsilon, correction": _place(_torch_steps(torch)),
     }
 
 
@@ -83,7 +83,7 @@ def _paddle(paddle):
         "kernel of 3 to 4": tuple(dense.weight.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "epsilon"),
-        "epsilon's place": _place(_paddle_steps(paddle)),
+        "epsilon, correction": _place(_paddle_steps(paddle)),
     }
 
 
@@ -108,10 +108,10 @@ def _gelu(function):
 
 
 def _initialiser(kernel):
-    """A uniform distribution's bound, named by the formula that gives it for a kernel of 100 to 400."""
+    """The rule whose uniform distribution has a kernel's largest number as its bound."""
     bound = np.abs(kernel).max()
     inputs, outputs = kernel.shape
-    known = {"Glorot: √(6 / (in + out))": (6 / (inputs + outputs)) ** 0.5, "√(1 / in)": inputs**-0.5}
+    known = {"Glorot": (6 / (inputs + outputs)) ** 0.5, "He, a = √5": inputs**-0.5}
     return min(known, key=lambda name: abs(known[name] - bound))
 
 
@@ -146,7 +146,7 @@ def _paddle_steps(paddle):
 def _place(moved, gradient=1e-3, epsilon=1e-3):
     """Where epsilon was added, by how far the first step of a weight went."""
     known = {
-        "after the correction": gradient / (gradient + epsilon),
-        "before it": gradient / (gradient + epsilon / (1 - 0.999) ** 0.5),
+        "behind": gradient / (gradient + epsilon),
+        "before": gradient / (gradient + epsilon / (1 - 0.999) ** 0.5),
     }
     return min(known, key=lambda name: abs(known[name] - moved * 2**10))

@@ -76,8 +76,7 @@ def adamw(
         square = beta_2 * squares[name] + (1 - beta_2) * gradients[name] ** 2
         root = (square / (1 - beta_2**step)) ** 0.5
         change = mean / (1 - beta_1**step) / (root + epsilon) + weight_decay * weight
-        for found, value in zip(new, (weight - learning_rate * change, mean, square), strict=True):
-            found[name] = value
+        new[0][name], new[1][name], new[2][name] = weight - learning_rate * change, mean, square
     return new
 
 

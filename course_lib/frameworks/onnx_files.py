@@ -138,5 +138,5 @@ def operations_of_jax(arrays, x, heads=4):
     weights = module.tensors(arrays)
     converted = jax2tf.convert(lambda x: module.logits(weights, x, heads))
     given = [tf.TensorSpec(np.shape(x), x.dtype)]
-    graph = tf.function(converted, input_signature=given).get_concrete_function().graph
+    graph = tf.function(converted, given, autograph=False).get_concrete_function().graph
     return {each.type for each in graph.get_operations()}

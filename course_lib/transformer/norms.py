@@ -22,7 +22,8 @@ def layer_norm(x, gamma=1.0, beta=0.0, epsilon=EPSILON):
     x = ops.convert_to_tensor(x)
     mean = ops.mean(x, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(x - mean), axis=-1, keepdims=True)
-    return gamma * (x - mean) / ops.sqrt(variance + epsilon) + beta
+    # Not `*` and `+`: PyTorch's tensors do not take NumPy's arrays.
+    return ops.add(ops.multiply(gamma, (x - mean) / ops.sqrt(variance + epsilon)), beta)
 
 
 def rms_norm(x, gamma=1.0, epsilon=1e-6):
@@ -38,7 +39,7 @@ def rms_norm(x, gamma=1.0, epsilon=1e-6):
         Unlike in `layer_norm`, no mean is subtracted and there is no shift.
     """
     x = ops.convert_to_tensor(x)
-    return gamma * x / ops.sqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + epsilon)
+    return ops.multiply(gamma, x / ops.sqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + epsilon))
 
 
 def norm_layer(name, **kwargs):
