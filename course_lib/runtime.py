@@ -22,7 +22,7 @@ import tempfile
 
 BACKENDS = ("tensorflow", "jax")
 # Variables that name files or folders of the course.
-PATHS = ("COURSE_CACHE", "COURSE_IMDB", "COURSE_PROGRESS", "COURSE_WEIGHTS")
+PATHS = ("COURSE_CACHE", "COURSE_CAPSTONE", "COURSE_IMDB", "COURSE_PROGRESS", "COURSE_WEIGHTS")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,8 @@
     python tools/check_notebooks.py notebooks/01_attention.ipynb [...]
 
 Outputs are compared strictly and pictures within a tolerance (tools/pictures.py), but for cells tagged
-nbval-ignore-output. Lessons stand on what `make lab` installs: COURSE_IMDB is not passed on to them.
+nbval-ignore-output. Lessons stand on what `make lab` installs: COURSE_IMDB and COURSE_CAPSTONE are not
+passed on to them.
 
 Much of a lesson keeps one core busy, so two at a time (`--jobs`) end sooner; each then takes longer than the
 header of a lesson says. What compares times runs alone, and so does all on less than 12 GiB.

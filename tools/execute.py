@@ -28,8 +28,9 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def environment(folder):
-    """What a kernel sees: a learner's data, not a contributor's archive, and progress kept in `folder`."""
-    kept = {name: value for name, value in os.environ.items() if name != "COURSE_IMDB"}
+    """What a kernel sees: a learner's data, not a contributor's archives, and progress kept in `folder`."""
+    archives = ("COURSE_CAPSTONE", "COURSE_IMDB")
+    kept = {name: value for name, value in os.environ.items() if name not in archives}
     # A learner's own progress is not touched by running the solutions.
     return {**kept, "COURSE_PROGRESS": str(pathlib.Path(folder) / "progress.json")}
 
