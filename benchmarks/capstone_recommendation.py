@@ -42,6 +42,8 @@ def main():
     seconds = {"texts": round(time.monotonic() - start, 1)}
     print(seconds, flush=True)
 
+    last = [dataclasses.replace(case, wanted=case.wanted[-1:]) for case in split.cases]
+
     def judged(scores, allowed=None):
         return films.evaluate(scores, split.cases, K, allowed)
 
@@ -52,7 +54,9 @@ def main():
             "recall_error": round(float(recall.std() / np.sqrt(len(recall))), 4),
             "ndcg": round(float(ndcg.mean()), 4),
             "recall_known": round(float(judged(scores, split.known)[:, 0].mean()), 4),
+            # The same film, among 100 drawn by chance and among all.
             "sampled_hit_10": round(float(films.sampled_hits(scores, split.cases).mean()), 4),
+            "last_hit_10": round(float(films.evaluate(scores, last, 10)[:, 0].mean()), 4),
         }
 
     def interval(one, other):
@@ -129,6 +133,7 @@ def main():
         ("towers: text and embeddings", "popularity"),
         ("towers: text and embeddings", "matrix factorisation"),
         ("towers: embeddings", "matrix factorisation"),
+        ("towers: text and embeddings", "towers: embeddings"),
     )
     unknown = np.concatenate([~split.known[case.wanted] for case in split.cases])
     record = {
@@ -154,11 +159,24 @@ def main():
             f"{one} - {other}": interval(judged(every[one])[:, 0], judged(every[other])[:, 0])
             for one, other in pairs
         },
+        "interval_sampled_towers_minus_factorisation": interval(
+            *(
+                films.sampled_hits(every[name], split.cases)
+                for name in ("towers: text and embeddings", "matrix factorisation")
+            )
+        ),
         "cold_start": {
             "films": int(out.sum()),
             "cases": len(cases),
             "recall": {name: round(float(each.mean()), 4) for name, each in cold.items()},
-            "interval_towers_minus_chance": interval(cold["towers: text and embeddings"], cold["chance"]),
+            "intervals": {
+                f"{one} - {other}": interval(cold[one], cold[other])
+                for one, other in (
+                    ("towers: text and embeddings", "chance"),
+                    ("matrix factorisation", "chance"),
+                    ("text without training", "towers: text and embeddings"),
+                )
+            },
         },
         "index": {
             "megabytes_float32": round(rows.astype("float32").nbytes / 1e6, 2),

@@ -482,7 +482,7 @@ class Film:
     Attributes:
         number: Its place among the films.
         title: Its title.
-        score: As in `Served.scores`.
+        score: As in `Served.scores`; of a new film, the product of its text and the mean text of the history.
         new: Whether nobody had liked it when the towers were trained.
     """
 
@@ -495,17 +495,21 @@ class Film:
 class Recommender:
     """The product: what a user may like next.
 
+    Films that nobody liked yet are ranked among themselves, by their texts alone, which were found better at
+    that (benchmarks/capstone_recommendation.py) than the tower trained on other films.
+
     Args:
         served: A `Served`.
         titles: One str per film.
+        text: Float array `(films, text width)` of the films' texts, as `centred` gives it.
     """
 
-    def __init__(self, served, titles):
-        self.served, self.titles = served, titles
+    def __init__(self, served, titles, text):
+        self.served, self.titles, self.text = served, titles, text
         new = served.popular == 0
         self.groups = {each: np.flatnonzero(new == each) for each in (False, True)}
-        rows = served.rows()
-        self.indexes = {each: Index(rows[places]) for each, places in self.groups.items() if len(places)}
+        rows = {False: served.rows(), True: text}
+        self.indexes = {each: Index(rows[each][at]) for each, at in self.groups.items() if len(at)}
 
     def recommend(self, history, count=10, new=2, rated=()):
         """The films to show a user, some of them new ones, which would otherwise never be found.
@@ -526,10 +530,10 @@ class Recommender:
         last = len(self.titles) - 1
         if not history.size or history.min() < 0 or history.max() > last:
             raise ValueError(f"A history is at least one film from 0 to {last}. Received: {history.tolist()}")
-        vector = np.append(self.served.user(history), 1.0)
         away = {*history.tolist(), *map(int, rated)}
-        shown = self._nearest(vector, True, new, away)
-        return self._nearest(vector, False, count - len(shown), away) + shown
+        shown = self._nearest(self.text[history[-WINDOW:]].mean(axis=0), True, new, away)
+        user = np.append(self.served.user(history), 1.0)
+        return self._nearest(user, False, count - len(shown), away) + shown
 
     def _nearest(self, vector, new, count, away):
         if new not in self.indexes or count < 1:

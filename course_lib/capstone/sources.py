@@ -200,7 +200,7 @@ def fetch(name):
     wanted = source(name)
     folder = runtime.cache_dir() / "capstone" / wanted.folder
     files = " and ".join(f"{wanted.folder}/{file.name}" for file in wanted.files)
-    remedy = f"{wanted.note} If you have {files}, set COURSE_CAPSTONE to the folder above.".strip()
+    remedy = f"{wanted.note} If you have {files}, set COURSE_CAPSTONE to the folder around it.".strip()
     try:
         if _there(wanted, folder):
             return folder
