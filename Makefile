@@ -72,7 +72,7 @@ test-backends: .venv/.ready ## run the tests of model code on JAX as well
 	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile $$(grep -l 'mark\.backend' tests/*.py)
 	@! $(PY) -c 'import torch' 2>&- || KERAS_BACKEND=torch $(PY) -m pytest -q tests/test_pruning_*.py tests/test_structured.py tests/test_low_rank.py
 
-notebooks: .venv/.ready .venv-frameworks/.ready ## run every notebook and compare its outputs
+notebooks: .venv/.ready $(if $(findstring 12_,$(NOTEBOOKS)),.venv-frameworks/.ready) ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."
 	@$(PY) tools/check_notebooks.py $(NOTEBOOKS)
 
