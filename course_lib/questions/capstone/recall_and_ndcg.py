@@ -99,6 +99,10 @@ def _least(scores, seen, k):
     return np.argsort(np.where(seen, np.inf, scores), kind="stable")[:k]
 
 
+def _zeroed(scores, seen, k):
+    return np.argsort(-np.where(seen, 0.0, scores), kind="stable")[:k]
+
+
 def _cut_first(scores, seen, k):
     """Takes the first k, then leaves out what was seen."""
     order = np.argsort(-scores, kind="stable")[:k]
@@ -130,6 +134,12 @@ QUESTION = Question(
             _with({"hide": False}),
             "Your list recommends what the user has rated already. It takes the places of what is new.",
             "Give items that were seen a score of minus infinity before you sort.",
+        ),
+        Mistake(
+            "seen_as_zero",
+            _with({"top": _zeroed}),
+            "Right in some calls: you give items that were seen a score of 0. Can other scores be below 0?",
+            "Only minus infinity is below every score.",
         ),
         Mistake(
             "seen_removed_too_late",

@@ -55,6 +55,13 @@ def _by_clock(users, times):
     return parts
 
 
+def _by_tenths(users, times):
+    parts, order, count = np.zeros(len(users), int), np.argsort(times, kind="stable"), len(users)
+    parts[order[int(0.8 * count) : int(0.9 * count)]] = 1
+    parts[order[int(0.9 * count) :]] = 2
+    return parts
+
+
 def _last_two(users, times):
     """The last ratings of all, one for each user."""
     parts, order = np.zeros(len(users), int), np.argsort(times, kind="stable")
@@ -151,7 +158,7 @@ QUESTION = Question(
         ),
         Mistake(
             "by_the_clock",
-            (_by_clock, _last_two),
+            (_by_clock, _by_tenths, _last_two),
             "You cut all users' ratings at one moment. That is a good split, and not the one asked for.",
             "Every user with three ratings or more has just one in the test.",
         ),
