@@ -30,6 +30,10 @@ def _calls(rng):
         relevant[[1, 3]] = False
         return Call((scores, seen, relevant, k), about="users without a relevant item")
 
+    def below_zero(k):
+        scores, *others = call(4, 10, k)
+        return Call((scores - 10.0, *others), about="scores below 0")
+
     return [
         call(4, 12, 3),
         call(5, 20, 5, few=1, many=3),
@@ -38,6 +42,7 @@ def _calls(rng):
         call(6, 9, 3, about="equal scores", ties=True),
         call(2, 14, 1, few=2, about="`k` 1"),
         call(4, 10, 8, few=1, many=2),
+        below_zero(3),
     ]
 
 

@@ -20,6 +20,9 @@ def _calls(rng):
         call([few, 5, 3]),
         call([6, 2, 4, 1], about="users with one or two ratings"),
         call([5, 4], about="ratings at the same time", ties=True),
+        Call(
+            (np.array([5, 8, 5, 5, 8, 8]), np.array([10, 7, 20, 20, 9, 9])), about="ratings at the same time"
+        ),
         call([4, 6, 3], about="ratings in order of time", sort=True),
         call([1, 2, 2], about="users with one or two ratings"),
         call([few, 8, 3, 3, 5]),
