@@ -137,7 +137,7 @@ class _Tables:
         self.labels = self._read(files, "labels", columns)
         self.ours = self._read(files, "predictions", columns)
         self.baseline = self._read(files, "baseline", columns)
-        self.training = self._read(files, "training", columns[:1])
+        self.training = self._read(files, "training", columns[:1], reading.TRAINING_ROWS)
         for name, found in (("predictions", self.ours), ("baseline", self.baseline)):
             if found is not None and self.labels is not None and found.keys() != self.labels.keys():
                 lost, more = len(self.labels.keys() - found.keys()), len(found.keys() - self.labels.keys())
@@ -146,8 +146,9 @@ class _Tables:
                     f"missing, and {more} are not among them."
                 )
 
-    def _read(self, files, name, columns):
-        found, problem = _attempt(reading.table, files, f"results/{name}.csv", columns)
+    def _read(self, files, name, columns, rows=None):
+        rows = rows or reading.ROWS
+        found, problem = _attempt(reading.table, files, f"results/{name}.csv", columns, rows)
         self.problems += [problem] if problem else []
         return found
 

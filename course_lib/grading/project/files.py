@@ -18,7 +18,8 @@ from course_lib.grading.answers import Unreadable
 from course_lib.grading.submissions import regular
 
 ENTRIES, DEPTH = 20_000, 20
-TABLE_BYTES, ROWS, FIELD = 50 * 2**20, 200_000, 1_000
+TABLE_BYTES, ROWS, FIELD, LINE = 20 * 2**20, 50_000, 1_000, 10_000
+TRAINING_ROWS = 1_000_000  # Of which there is but a name.
 TEXT_BYTES = 2**20
 
 
@@ -184,13 +185,14 @@ def record(files, name):
     return found
 
 
-def table(files, name, columns):
+def table(files, name, columns, rows=ROWS):
     """Columns of a CSV file with a header.
 
     Args:
         files: `Files`.
         name: Of the file.
         columns: The names that it must have; others are not looked at.
+        rows: How many it may have.
 
     Returns:
         Dict from the values of the first of `columns` to those of the last.
@@ -203,7 +205,7 @@ def table(files, name, columns):
         lines = files.read(name, TABLE_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(f"{name} is not UTF-8: save it as such.") from None
-    reader, found = csv.reader(io.StringIO(lines, newline=""), strict=True), {}
+    reader, found = csv.reader(_short(io.StringIO(lines, newline=""), name), strict=True), {}
     try:
         header = [each.strip() for each in next(reader, [])]
         if lacking := [column for column in columns if header.count(column) != 1]:
@@ -226,8 +228,16 @@ def table(files, name, columns):
                     "twice."
                 )
             found[key] = value
-            if len(found) > ROWS:
-                raise Unreadable(f"{name} has more than {ROWS:,} rows: hold out fewer examples.")
+            if len(found) > rows:
+                raise Unreadable(f"{name} has more than {rows:,} rows: take fewer examples.")
     except csv.Error:
         raise Unreadable(f"{name}, line {reader.line_num}: that is not CSV.") from None
     return found
+
+
+def _short(lines, name):
+    """The lines of a table, as long as they are short: a long one could become a million values."""
+    for line in lines:
+        if len(line) > LINE:
+            raise Unreadable(f"{name} has a line of more than {LINE:,} characters.")
+        yield line

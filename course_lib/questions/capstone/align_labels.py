@@ -84,6 +84,11 @@ def _by_place_after_start(labels, word_ids, ignore):
     return np.array([ignore, *labels, *[ignore] * len(word_ids)][: len(word_ids)], int)
 
 
+def _piece_by_piece(labels, word_ids, ignore):
+    left = list(labels)
+    return np.array([ignore if word is None or not left else left.pop(0) for word in word_ids], int)
+
+
 def _fixed_ignore(labels, word_ids, ignore):
     return _reference(labels, word_ids, -100)
 
@@ -152,7 +157,7 @@ QUESTION = Question(
         ),
         Mistake(
             "by_place",
-            (_by_place, _by_place_after_start),
+            (_by_place, _by_place_after_start, _piece_by_piece),
             "You take the label at the piece's place. Right only while each word is one piece.",
             "`word_ids` says to which word a piece belongs: `labels[word]`.",
         ),

@@ -1,5 +1,7 @@
 """Question: from which score on a service answers."""
 
+import functools
+
 import numpy as np
 
 from course_lib.questions import Call, Mistake, Question, of_each, with_each
@@ -102,9 +104,9 @@ def _precision(answered, right):
     return -np.mean(right[answered]) if answered.any() else 0.0
 
 
-def _never_asks(scores, right, wrong_cost, ask_cost):
+def _never_asks(scores, right, wrong_cost, ask_cost, tie=max):
     """Counts what wrong answers cost, and nothing for those that are handed on."""
-    threshold, _ = _answer(scores, right, wrong_cost, 0.0)
+    threshold, _ = _answer(scores, right, wrong_cost, 0.0, tie=tie)
     return threshold, np.mean((scores >= threshold) & ~right) * wrong_cost
 
 
@@ -117,6 +119,15 @@ def _asks_well(scores, right, wrong_cost, ask_cost):
 
     best = min(map(cost, [*scores, np.inf]))
     return max(each for each in [*scores, np.inf] if cost(each) <= best + 1e-9), best
+
+
+def _between(scores, right, wrong_cost, ask_cost, below=False):
+    """The middle between the threshold and the next score below it; of the least score itself, or below."""
+    threshold, cost = _reference(scores, right, wrong_cost, ask_cost)
+    lower = scores[scores < threshold]
+    if np.isinf(threshold) or not (below or lower.size):
+        return threshold, cost
+    return (threshold + (lower.max() if lower.size else 0.0)) / 2, cost
 
 
 def _only_answered(scores, right, wrong_cost, ask_cost):
@@ -149,14 +160,14 @@ QUESTION = Question(
         ),
         Mistake(
             "fewest_wrong_answers",
-            (*_with({"best": _wrong_answers}), *_with({"best": _precision})),
+            _with({"best": _wrong_answers}, {"best": _wrong_answers, "tie": min}, {"best": _precision}),
             "Your service is careful to a fault: it makes as few wrong answers as it can, whatever the "
             "handing over costs.",
             "A message that is handed over costs `ask_cost`, also where the answer would have been right.",
         ),
         Mistake(
             "asking_is_free",
-            (_never_asks, _asks_well, _only_answered),
+            (_never_asks, functools.partial(_never_asks, tie=min), _asks_well, _only_answered),
             "What is handed over costs nothing with you. Somebody has to write those answers.",
             "Each message has one of three costs: 0, `wrong_cost` or `ask_cost`. The mean goes over all "
             "messages.",
@@ -201,6 +212,12 @@ QUESTION = Question(
             ),
             "Your thresholds come from a grid. Between two of its points there may be a better one.",
             "The cost changes only at the scores themselves: try each of them, and infinity.",
+        ),
+        Mistake(
+            "between_scores",
+            (_between, functools.partial(_between, below=True)),
+            "The cost is right. Your threshold lies between two scores; the text names other candidates.",
+            "Any number between two scores does the same as the upper one of them. Return that score itself.",
         ),
         Mistake(
             "answers_below",

@@ -150,6 +150,15 @@ QUESTION = Question(
             "`range(k)` ends at k - 1. At most k heads are k + 1 cases.",
         ),
         Mistake(
+            "always_one_side",
+            (
+                _answer(test=lambda b, c: min(1.0, 2 * _tail(c, b + c))),
+                _answer(test=lambda b, c: min(1.0, 2 * _tail(b, b + c))),
+            ),
+            "Right, unless it is the other model that wins more often. To which count do you add up?",
+            "k is the smaller of the two counts, whichever that is.",
+        ),
+        Mistake(
             "larger_tail",
             _answer(test=lambda b, c: min(1.0, 2 * _tail(max(b, c), b + c))),
             "Your p-value is always 1: your tail ends at the larger of the two counts, and holds nearly all.",

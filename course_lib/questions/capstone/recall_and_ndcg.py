@@ -30,6 +30,10 @@ def _calls(rng):
         relevant[[1, 3]] = False
         return Call((scores, seen, relevant, k), about="users without a relevant item")
 
+    def below_zero(k):
+        scores, *others = call(4, 10, k)
+        return Call((scores - 10.0, *others), about="scores below 0")
+
     return [
         call(4, 12, 3),
         call(5, 20, 5, few=1, many=3),
@@ -38,6 +42,7 @@ def _calls(rng):
         call(6, 9, 3, about="equal scores", ties=True),
         call(2, 14, 1, few=2, about="`k` 1"),
         call(4, 10, 8, few=1, many=2),
+        below_zero(3),
     ]
 
 
@@ -99,6 +104,10 @@ def _least(scores, seen, k):
     return np.argsort(np.where(seen, np.inf, scores), kind="stable")[:k]
 
 
+def _zeroed(scores, seen, k):
+    return np.argsort(-np.where(seen, 0.0, scores), kind="stable")[:k]
+
+
 def _cut_first(scores, seen, k):
     """Takes the first k, then leaves out what was seen."""
     order = np.argsort(-scores, kind="stable")[:k]
@@ -130,6 +139,12 @@ QUESTION = Question(
             _with({"hide": False}),
             "Your list recommends what the user has rated already. It takes the places of what is new.",
             "Give items that were seen a score of minus infinity before you sort.",
+        ),
+        Mistake(
+            "seen_as_zero",
+            _with({"top": _zeroed}),
+            "Right in some calls: you give items that were seen a score of 0. Can other scores be below 0?",
+            "Only minus infinity is below every score.",
         ),
         Mistake(
             "seen_removed_too_late",

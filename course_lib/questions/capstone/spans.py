@@ -84,7 +84,7 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "strict",
-            _with(strict=True),
+            (_with(strict=True), _with(strict=True, by_type=False)),
             "A name that begins with I is lost. The default of seqeval takes it for one all the same.",
             "An I begins a span if there is none yet, or if the span before is of another type.",
         ),

@@ -20,6 +20,9 @@ def _calls(rng):
         call([few, 5, 3]),
         call([6, 2, 4, 1], about="users with one or two ratings"),
         call([5, 4], about="ratings at the same time", ties=True),
+        Call(
+            (np.array([5, 8, 5, 5, 8, 8]), np.array([10, 7, 20, 20, 9, 9])), about="ratings at the same time"
+        ),
         call([4, 6, 3], about="ratings in order of time", sort=True),
         call([1, 2, 2], about="users with one or two ratings"),
         call([few, 8, 3, 3, 5]),
@@ -52,6 +55,13 @@ def _by_clock(users, times):
     fifth = len(users) // 5
     parts[order[len(users) - 2 * fifth : len(users) - fifth]] = 1
     parts[order[len(users) - fifth :]] = 2
+    return parts
+
+
+def _by_tenths(users, times):
+    parts, order, count = np.zeros(len(users), int), np.argsort(times, kind="stable"), len(users)
+    parts[order[int(0.8 * count) : int(0.9 * count)]] = 1
+    parts[order[int(0.9 * count) :]] = 2
     return parts
 
 
@@ -151,7 +161,7 @@ QUESTION = Question(
         ),
         Mistake(
             "by_the_clock",
-            (_by_clock, _last_two),
+            (_by_clock, _by_tenths, _last_two),
             "You cut all users' ratings at one moment. That is a good split, and not the one asked for.",
             "Every user with three ratings or more has just one in the test.",
         ),

@@ -56,13 +56,14 @@ def _answer(
     sign=1,
     mixed=lambda beta, old, new: beta * old + (1 - beta) * new,
     trace=False,
+    square=np.square,
 ):
     """The training with one of its parts replaced."""
     w, m, v, t, seen = np.array(weights, float), 0.0, 0.0, first, []
     for gradient in gradients:
         g = gradient + decay * w if l2 else gradient
         m, v = (0.0, 0.0) if forget else (m, v)
-        m, v = mixed(BETA_1, m, g), mixed(BETA_2, v, g**2)
+        m, v = mixed(BETA_1, m, g), mixed(BETA_2, v, square(g))
         left = 1.0 if l2 else 1.0 - shrink(rate, decay)
         change = sign * rate * step(framework)(m, v, t, epsilon)
         w = left * (w - change) if late else left * w - change
@@ -101,6 +102,15 @@ def _inside(m, v, t, epsilon):
 
 def _inside_keras(m, v, t, epsilon):
     return np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t) * m / np.sqrt(v + epsilon)
+
+
+def _decay_of_the_start(weights, gradients, rate, decay, epsilon, framework):
+    lost = rate * decay * weights  # In every step.
+    w, m, v = np.array(weights, float), 0.0, 0.0
+    for t, g in enumerate(gradients, 1):
+        m, v = BETA_1 * m + (1 - BETA_1) * g, BETA_2 * v + (1 - BETA_2) * g**2
+        w = w - lost - rate * STEPS[framework](m, v, t, epsilon)
+    return w
 
 
 def _kept(weights, gradients, rate, decay, epsilon, framework, both=False):
@@ -158,16 +168,10 @@ QUESTION = Question(
             "AdamW's decay is decoupled: the weights shrink by a factor, and the means see nothing of it.",
         ),
         Mistake(
-            "no_decay",
-            _with({"shrink": lambda rate, decay: 0.0}),
-            "Right without decay. Where does `decay` enter your weights?",
-            "In each step the weights are first multiplied by 1 - rate · decay.",
-        ),
-        Mistake(
-            "decay_without_the_rate",
-            _with({"shrink": lambda rate, decay: decay}),
-            "Your decay is too strong. Should weights shrink in a step whose rate is 0?",
-            "The factor is 1 - rate · decay.",
+            "other_decay",
+            _with({"shrink": lambda rate, decay: 0.0}, {"shrink": lambda rate, decay: decay}),
+            "Right without decay. With it, your weights do not shrink by the share that the text gives.",
+            "In each step they are first multiplied by 1 - rate · decay: not by 1, and not by 1 - decay.",
         ),
         Mistake(
             "decay_afterwards",
@@ -228,10 +232,20 @@ QUESTION = Question(
             "Row i of `gradients` is that of step i. Loop over the rows.",
         ),
         Mistake(
-            "not_a_mean",
-            _with({"mixed": lambda beta, old, new: beta * old + new}),
-            "Your means are sums: how much of the new gradient comes in?",
-            "0.9 of the old and 0.1 of the new; 0.999 of the old and 0.001 of the new square.",
+            "other_means",
+            _with(
+                {"mixed": lambda beta, old, new: beta * old + new},
+                {"square": np.abs},
+                {"square": lambda g: g},
+            ),
+            "A running mean of yours is not as in the text: follow a gradient of 3 through the first step.",
+            "From zeros and a gradient of 3, m becomes 0.3 and v becomes 0.009.",
+        ),
+        Mistake(
+            "decay_of_the_start",
+            _decay_of_the_start,
+            "One step is right. In later ones your decay still takes its share of the weights of the start.",
+            "Multiply the weights as they are now by 1 - rate · decay.",
         ),
         Mistake(
             "wrong_sign",

@@ -130,6 +130,12 @@ QUESTION = Question(
             "Row i of `in_proj_weight` and entry i of `in_proj_bias` belong to the same output.",
         ),
         Mistake(
+            "biases_head_by_head",
+            _with(flat=lambda biases: biases.transpose(1, 0, 2).reshape(-1)),
+            "The matrices are right. Your biases are sorted by heads first, then by query, key and value.",
+            "Entry i of `in_proj_bias` belongs to row i of `in_proj_weight`: all of the query come first.",
+        ),
+        Mistake(
             "output_size_first",
             _with(out=_output_size_first),
             "Only `out_proj_weight` is wrong: its columns are in the order of sizes, not of heads.",

@@ -31,6 +31,8 @@ def _calls(rng):
     relative = [layer * (1 + (1e-3 if i == 2 else 1e-6)) for i, layer in enumerate(large)]
     small = [1e-7 * layer for layer in network(4)]
     small[0], other = np.zeros((3, 4)), [2 * layer for layer in small]
+    many = [np.round(rng.normal(scale=3.0, size=(20, 40)), 3) for _ in range(3)]
+    lonely = changed(many, 1, (int(rng.integers(20)), int(rng.integers(40))), 0.02)
     wide = [layer[:, :1] for layer in network(2)] + [np.full((3, 1), round(float(rng.uniform(1, 3)), 2))]
     flat = [wide[0], wide[1], wide[2][:, 0]]
     swapped = nearly(five)
@@ -45,6 +47,7 @@ def _calls(rng):
         Call((large, relative, 1e-4, 1e-5), about="large numbers"),
         Call((small, other, 1e-4, 1e-5), about="tiny numbers"),
         Call((wide, flat, 1e-4, 1e-5), about="shapes that differ"),
+        Call((many, lonely, 1e-4, 1e-5), about="one wrong entry among many"),
         Call((five, swapped, 1e-4, 1e-5), about="rows that changed places"),
     ]
 
@@ -94,6 +97,10 @@ def _last(ours, theirs, rtol, atol):
 
 def _count(ours, theirs, rtol, atol):
     return sum(not _alike(a, b, rtol, atol) for a, b in zip(ours, theirs, strict=True))
+
+
+def _each(ours, theirs, rtol, atol):
+    return [not _alike(a, b, rtol, atol) for a, b in zip(ours, theirs, strict=True)]
 
 
 def _tolerant(tolerance):
@@ -239,6 +246,12 @@ QUESTION = Question(
             _first(_any_entry),
             "A layer passes with you if any of its entries agrees.",
             "`np.any` or `np.all`: which says that nothing is wrong?",
+        ),
+        Mistake(
+            "all_layers",
+            (_each, lambda *arguments: [not bad for bad in _each(*arguments)]),
+            "You return an answer for every layer. Asked for is the place of the first that differs.",
+            "One int: leave the loop as soon as a layer does not agree.",
         ),
         Mistake(
             "from_one",

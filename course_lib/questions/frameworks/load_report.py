@@ -84,6 +84,22 @@ def _first_rule(name, rules):
     return name
 
 
+def _last_rule(name, rules):
+    new_name = name
+    for old, new in rules:
+        if old in name:
+            new_name = name.replace(old, new)
+    return new_name
+
+
+def _first_of_old(name, rules):
+    """The last rule of all, applied to the old name, whether it fits or not."""
+    new_name = name
+    for old, new in rules:
+        new_name = name.replace(old, new)
+    return new_name
+
+
 def _patterns(name, rules):
     for old, new in rules:
         name = re.sub(old, new, name)
@@ -165,6 +181,12 @@ QUESTION = Question(
             _with(rename=_first_rule),
             "You stop at the first rule that fits a name. The others have not been applied.",
             "Every name passes through all rules, one after the other.",
+        ),
+        Mistake(
+            "rules_on_the_old_name",
+            (_with(rename=_last_rule), _with(rename=_first_of_old)),
+            "Each rule of yours starts from the source's own name again, so only one of them is seen.",
+            "A rule goes on with what the rules before it made of the name.",
         ),
         Mistake(
             "replaced_once",

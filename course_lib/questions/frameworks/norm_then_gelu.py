@@ -1,6 +1,7 @@
 """Question: a layer norm and a GELU with each framework's defaults."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -80,8 +81,12 @@ QUESTION = Question(
     mistakes=(
         Mistake(
             "one_epsilon",
-            _with(*({"epsilon": lambda framework, e=e: e} for e in (1e-3, 1e-5, 1e-6, 1e-12))),
-            "Right for some frameworks, wrong for others: you use one epsilon for all of them.",
+            _with(
+                *({"epsilon": lambda framework, e=e: e} for e in (1e-3, 1e-5, 1e-6, 1e-12)),
+                {"epsilon": lambda framework: 1e-3 if framework == "keras" else 1e-5},
+                {"epsilon": lambda framework: 1e-3 if framework == "keras" else 1e-6},
+            ),
+            "Right for some frameworks, wrong for others: your epsilon is not that of each.",
             "Look up epsilon in the table by `framework`. Where the numbers of a row are close together, it "
             "decides how large the result is.",
         ),
@@ -91,6 +96,21 @@ QUESTION = Question(
             "You add epsilon to the standard deviation. All four frameworks add it elsewhere.",
             "In a variance of 0.0004, an epsilon of 0.001 is a lot; beside its root of 0.02 it is little. "
             "Add first, then take the root.",
+        ),
+        Mistake(
+            "by_the_variance",
+            _with({"root": lambda variance, epsilon: variance + epsilon}),
+            "You divide by the variance. The result should not depend on the unit of `x`, but for epsilon.",
+            "Divide by the root of variance plus epsilon.",
+        ),
+        Mistake(
+            "of_one_number",
+            _with(
+                {"gelu": _formula(lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))))},
+                {"gelu": lambda framework: lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2)))},
+            ),
+            "The exact form ends in an error: does every function that you call there take arrays?",
+            "The functions of `math` take a single number. `np.vectorize(math.erf)` takes an array.",
         ),
         Mistake(
             "unbiased_variance",

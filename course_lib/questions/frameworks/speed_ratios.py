@@ -80,6 +80,15 @@ QUESTION = Question(
             "The median does not care how bad the worst rounds are.",
         ),
         Mistake(
+            "not_the_middle",
+            (
+                _of_kept(lambda seconds: np.sort(_ratios(seconds), axis=0)[len(seconds) // 2]),
+                _of_kept(lambda seconds: np.sort(_ratios(seconds), axis=0)[(len(seconds) - 1) // 2]),
+            ),
+            "Right for an odd number of rounds. Of an even number, none stands in the middle.",
+            "Take the mean of the two middle ones, or let `np.median` do it.",
+        ),
+        Mistake(
             "ratio_of_best",
             _of_kept(_over_first(lambda seconds: seconds.min(axis=0))),
             "You divide the best times. They may come from different rounds, when the machine was not the "
