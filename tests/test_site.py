@@ -202,6 +202,14 @@ def test_broken_links_inside_are_found(tmp_path):
     ]
 
 
+def test_addresses_outside_that_do_not_answer_are_found(tmp_path):
+    import check_site
+
+    with check_site.served(tmp_path) as base:
+        (tmp_path / "here.html").write_text(f'<a href="{base}gone">a</a><a href="{base}here.html#x">b</a>')
+        assert site_links.outside(tmp_path) == [f"here.html: {base}gone: status 404"]
+
+
 def test_the_sitemap_has_each_page_in_each_language():
     made = build_site.sitemap("https://a.b/c/", ["index.html", "x/y.html"])
     tree = xml.etree.ElementTree.fromstring(made)

@@ -2,9 +2,9 @@
 
     python tools/check_site.py [--pictures FOLDER] [PAGE ...]
 
-Serves build/site/html and visits its pages (by default all of them), wide and narrow, light and dark. Ends with
-an error for a page that is wider than the screen, a grave finding of axe, an error in the
-console, and a demo that answers otherwise than the same bundle in Python.
+Serves build/site/html and visits its pages (by default all of them), wide and narrow, light and dark. Ends
+with an error for a page that is wider than the screen, a grave finding of axe, an error in the console, and a
+demo that answers otherwise than the same bundle in Python.
 axe-core comes from npm, once and checked, as the packages of `course page` do.
 """
 
@@ -148,6 +148,18 @@ def picture(driver, path, width):
     driver.save_screenshot(str(path))
 
 
+def chosen():
+    """All pages in English, and of other languages those that are translated: the rest is the same."""
+    for path in sorted(HTML.rglob("*.html")):
+        page = path.relative_to(HTML).as_posix()
+        if not page.startswith(("zh/", "_static/")):
+            yield page
+    for path in sorted((ROOT / "docs" / "locale").rglob("*.po")):
+        page = pathlib.Path("zh", *path.relative_to(ROOT / "docs" / "locale").parts[2:]).with_suffix(".html")
+        if (HTML / page).exists():
+            yield page.as_posix()
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -157,15 +169,16 @@ def main():
     parser.add_argument("--no-axe", action="store_true")
     parser.add_argument("--no-demo", action="store_true")
     options = parser.parse_args()
-    every = [path.relative_to(HTML).as_posix() for path in sorted(HTML.rglob("*.html"))]
-    pages = options.pages or [page for page in every if not page.startswith("demo/")]
+    pages = options.pages or list(chosen())
     try:
         axe = None if options.no_axe else packages.load(packages=(AXE,))[AXE.name]["axe.min.js"].decode()
     except packages.PackageError as error:
         raise SystemExit(f"Accessibility cannot be checked. {error}") from None
     wrong, weights = [], {}
-    with served(HTML) as base, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
+    # Below a path, as GitHub shows it.
+    with served(HTML.parent) as root, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
         driver.set_script_timeout(120)
+        base = f"{root}{HTML.name}/"
         for page in pages:
             found = look(driver, base + page, page, axe, options.pictures)
             print(*found, sep="\n", end="\n" * bool(found), flush=True)

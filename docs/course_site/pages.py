@@ -42,6 +42,13 @@ def lead_to_repository(app, doctree):
             node.replace_self(nodes.reference("", "", *node.children, refuri=address, internal=False))
 
 
+def spell_badges(app, doctree):
+    """A badge would come from elsewhere each time a page is read; its words do as well."""
+    for picture in list(doctree.findall(nodes.image)):
+        if picture["uri"] == links.BADGE:
+            picture.replace_self(nodes.Text(picture["alt"]))
+
+
 class Place(nodes.General, nodes.Element):
     """Where a directive of ours stands: it is filled when the page is written, and titles are known."""
 
@@ -138,5 +145,6 @@ def setup(app):
     for name in ("start", "demo", "lesson-map", "drawings"):
         app.add_directive(name, Placed)
     app.connect("source-read", add_children)
+    app.connect("doctree-read", spell_badges, priority=100)  # Before pictures are collected.
     app.connect("doctree-read", lead_to_repository)
     app.connect("doctree-resolved", fill)
