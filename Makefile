@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 ARGS ?=
+# Compiling takes PyTorch longer than these tests, and its threads get into each other's way: both are off for them.
+TORCH_TESTS = tests/test_attention.py tests/test_transformer.py tests/test_low_rank.py tests/test_structured.py \
+	$(wildcard tests/test_pruning_*.py)
 # Not the copies of a learner's own that `course update` keeps: their names end in a digit.
 NOTEBOOKS ?= $(wildcard notebooks/*[a-z].ipynb) $(wildcard solutions/*[a-z].ipynb)
 SHELL := /bin/bash
@@ -67,10 +70,12 @@ unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
 	@echo "Running the unit tests ..."
 	@$(PY) -m pytest -q $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
-test-backends: .venv/.ready ## run the tests of model code on JAX as well
+test-backends: .venv/.ready .venv-frameworks/.ready ## run the tests of model code on JAX and PyTorch as well
 	@echo "Running the tests of model code with Keras on JAX ..."
 	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile $$(grep -l 'mark\.backend' tests/*.py)
-	@! $(PY) -c 'import torch' 2>&- || KERAS_BACKEND=torch $(PY) -m pytest -q tests/test_pruning_*.py tests/test_structured.py tests/test_low_rank.py
+	@echo "Running the tests of model code with Keras on PyTorch ..."
+	@KERAS_BACKEND=torch TORCHDYNAMO_DISABLE=1 OMP_NUM_THREADS=1 .venv-frameworks/bin/python -m pytest -q -n 2 \
+		--dist loadfile $(TORCH_TESTS)
 
 notebooks: .venv/.ready $(if $(findstring 12_,$(NOTEBOOKS)),.venv-frameworks/.ready) ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."

@@ -1,5 +1,7 @@
 """Lesson 12's drawings."""
 
+import itertools
+
 import numpy as np
 
 from course_lib.diagrams.canvas import FAINT, LINES, SMALL, drawing
@@ -11,10 +13,16 @@ NAMES = ("TensorFlow", "Keras", "JAX", "PyTorch", "PaddlePaddle")
 def one_block_five_ways(canvas):
     """The same arrays go through five frameworks; outputs, gradients and trained weights are compared."""
     canvas.title("One computation, five spellings")
-    numbers = canvas.matrix(4, 17, 5, 4, cell=3, fill="orange", name="18 arrays of weights")
-    canvas.text(numbers.center[0], 14, "one batch\nNumPy, from a seed", size=SMALL, colour=FAINT, va="top")
-    dialects = ("tf.nn.softmax(s)", "keras.ops.softmax(s)", "jax.nn.softmax(s)", "s.softmax(dim=-1)", "F.softmax(s)")
-    equal = canvas.circle(73, 23.5, 3, "=", size=14, bold=True, fill="green")
+    numbers = canvas.matrix(4, 16.9, 5, 4, cell=3, fill="orange", name="18 arrays of weights")
+    canvas.text(numbers.center[0], 14, "and one batch,\nmade by NumPy", size=SMALL, colour=FAINT, va="top")
+    dialects = (
+        "tf.nn.softmax(s)",
+        "keras.ops.softmax(s)",
+        "jax.nn.softmax(s)",
+        "s.softmax(dim=-1)",
+        "F.softmax(s)",
+    )
+    equal = canvas.circle(73, 24.4, 3, "=", size=14, bold=True, fill="green")
     for i, (name, code) in enumerate(zip(NAMES, dialects, strict=True)):
         y = 38 - 8.4 * i
         box = canvas.box(31, y, 30, 6.4, f"{name}\n{code}", fill="grey", size=SMALL)
@@ -35,7 +43,11 @@ def three_ways_to_a_gradient(canvas):
     canvas.title("Who remembers what was computed?")
     for i, (who, idea, code) in enumerate(
         (
-            ("TensorFlow", "a tape", "with tf.GradientTape() as tape:\n    value = loss(w)\ntape.gradient(value, w)"),
+            (
+                "TensorFlow",
+                "a tape",
+                "with tf.GradientTape() as tape:\n    value = loss(w)\ntape.gradient(value, w)",
+            ),
             ("JAX", "nobody: a new function", "gradient = jax.grad(loss)\ngradient(w)"),
             ("PyTorch, PaddlePaddle", "each tensor", "value = loss(w)\nvalue.backward()\nw.grad"),
         )
@@ -63,15 +75,22 @@ def three_ways_to_a_gradient(canvas):
         canvas.box(72, 36 - 8.5 * i, 14, 5, text, fill="orange", size=SMALL, square=True)
         for i, text in enumerate(("w", "scores", "value"))
     ]
-    for i, (one, other) in enumerate(zip(boxes, boxes[1:], strict=False)):
+    for i, (one, other) in enumerate(itertools.pairwise(boxes)):
         canvas.arrow((76, one.y), (76, other.y + other.height))
         canvas.arrow((82, other.y + other.height), (82, one.y), line="blue", width=2)
-        canvas.text(83.2, one.y - 1.75, ("softmax, back", "−log, back")[i], size=SMALL, colour=LINES["blue"], ha="left")
+        canvas.text(
+            83.2,
+            one.y - 1.75,
+            ("softmax, back", "−log, back")[i],
+            size=SMALL,
+            colour=LINES["blue"],
+            ha="left",
+        )
 
 
 @drawing(height=50)
 def a_gradient_of_nothing(canvas):
-    """A key's bias shifts all scores of a query alike; softmax does not see it, and AdamW makes much of it."""
+    """A key's bias shifts all scores alike; softmax does not see it, and AdamW makes much of it."""
     canvas.title("A gradient that is only rounding, and what AdamW makes of it")
     before, after = np.array([2.0, 0.0, 1.0]), np.array([5.0, 3.0, 4.0])
     weights = np.exp(before) / np.exp(before).sum()
@@ -79,7 +98,9 @@ def a_gradient_of_nothing(canvas):
         row = canvas.matrix(4, y, 1, 3, cell=(6, 5), values=[[f"{each:.0f}" for each in scores]], fill="grey")
         canvas.text(4, y + 6.6, text, size=SMALL, ha="left")
         soft = canvas.box(30, y - 0.5, 12, 6, "softmax", size=SMALL)
-        same = canvas.matrix(50, y, 1, 3, cell=(6, 5), values=[[f"{each:.2f}" for each in weights]], fill="green")
+        same = canvas.matrix(
+            50, y, 1, 3, cell=(6, 5), values=[[f"{each:.2f}" for each in weights]], fill="green"
+        )
         canvas.arrow(row, soft)
         canvas.arrow(soft, same)
     canvas.text(59, 29.3, "the same", size=SMALL, bold=True, colour=LINES["green"])
@@ -99,8 +120,20 @@ def where_epsilon_stands(canvas):
     """Epsilon added after the correction, or before it, where it weighs up to 32 times as much."""
     canvas.title("The same epsilon, in two places")
     for x, who, formula, note, fill in (
-        (2, "PyTorch, PaddlePaddle", r"$\sqrt{v / (1-\beta_2^t)} + \epsilon$", "first correct, then add", "green"),
-        (52, "Keras", r"$(\sqrt{v} + \epsilon) \; / \sqrt{1-\beta_2^t}$", "first add, then correct", "orange"),
+        (
+            2,
+            "PyTorch, PaddlePaddle",
+            r"$\sqrt{v / (1-\beta_2^t)} + \epsilon$",
+            "first correct, then add",
+            "green",
+        ),
+        (
+            52,
+            "Keras",
+            r"$(\sqrt{v} + \epsilon) \; / \sqrt{1-\beta_2^t}$",
+            "first add, then correct",
+            "orange",
+        ),
     ):
         canvas.text(x, 33, who, bold=True, ha="left")
         canvas.box(x, 19.5, 46, 10.5, formula, fill=fill, size=14, square=True)
@@ -109,13 +142,15 @@ def where_epsilon_stands(canvas):
     steps = [1, 10, 100, 1000, 10000]
     for i, step in enumerate(steps):
         x, factor = 31 + 13.6 * i, 1 / (1 - 0.999**step) ** 0.5
-        canvas.box(x, 6.8, 12, 5.6, f"{factor:.{0 if factor > 9 else 1}f} ε", fill="orange", size=SMALL, square=True)
+        canvas.box(
+            x, 6.8, 12, 5.6, f"{factor:.{0 if factor > 9 else 1}f} ε", fill="orange", size=SMALL, square=True
+        )
         canvas.text(x + 6, 4, f"step {step:,}", size=SMALL, colour=FAINT)
 
 
 @drawing(height=52)
 def eager_and_compiled(canvas):
-    """Eager: Python asks for each operation. Compiled: the function is read once, then runs as one program."""
+    """Eager: Python asks for each operation. Compiled: the function is read once and runs as one program."""
     canvas.title("Line by line, or read once and run as one")
     names = ("matmul", "add", "softmax", "matmul", "add")
     canvas.text(1, 43, "eager: every time", bold=True, ha="left")
@@ -133,7 +168,15 @@ def eager_and_compiled(canvas):
     canvas.arrow(read, fuse)
     canvas.text(50, 19.6, "every later call", bold=True, ha="left")
     ask = canvas.box(50, 4.5, 13, 10, "Python asks\nonce", fill="orange", size=SMALL)
-    run = canvas.box(69, 4.5, 28, 10, "one program for all:\nmatmul + add + softmax +\nmatmul + add", fill="blue", size=SMALL)
+    run = canvas.box(
+        69,
+        4.5,
+        28,
+        10,
+        "one program for all:\nmatmul + add + softmax +\nmatmul + add",
+        fill="blue",
+        size=SMALL,
+    )
     canvas.arrow(fuse, ask)
     canvas.arrow(ask, run)
     canvas.text(99, 0.6, "another shape: read again", size=SMALL, colour=FAINT, ha="right", va="bottom")
@@ -141,7 +184,7 @@ def eager_and_compiled(canvas):
 
 @drawing(height=58)
 def kernels_laid_out(canvas):
-    """Kernels lie as (inputs, outputs) in Keras and Paddle, turned over in PyTorch, with q, k, v in one array."""
+    """Kernels lie as (inputs, outputs) in Keras and Paddle, turned over and stacked in PyTorch."""
     canvas.title("The same kernel, by its name and layout")
     small = {"cell": (2.6, 2.6)}
     fills = {"q": "blue", "k": "orange", "v": "green"}

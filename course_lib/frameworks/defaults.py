@@ -102,7 +102,7 @@ ROWS = {"TensorFlow": _tensorflow, "Keras": _keras, "JAX": _jax, "PyTorch": _tor
 
 
 def _gelu(function):
-    """"exact" or "tanh", by what comes out at 2: the two differ there by 0.0001."""
+    """Whether GELU is "exact" or by "tanh", by what comes out at 2: the two differ there by 0.0001."""
     found = float(function(np.full(1, 2.0, "float32"))[0])
     return min({"exact": 1.954500, "tanh": 1.954598}.items(), key=lambda each: abs(each[1] - found))[0]
 

@@ -5,7 +5,6 @@ Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, arXiv
 
 import numpy as np
 
-
 DENSE = ("query", "key", "value", "output", "inner", "outer", "head")
 NORMS = ("attention_norm", "outer_norm")
 
@@ -105,11 +104,12 @@ def run(module, given, x, labels, heads=4, steps=3):
         Dict of arrays: "logits", "gradients" by name, and "trained" weights by name.
     """
     weights, data = module.tensors(given), module.tensors({"x": x, "labels": labels})
+    compute = getattr(module, "quick", module.loss_and_gradients)
     logits = module.logits(weights, data["x"], heads)
-    _, first = module.loss_and_gradients(weights, data["x"], data["labels"], heads)
+    _, first = compute(weights, data["x"], data["labels"], heads)
     means = squares = zeros(weights)
     for step in range(1, steps + 1):
-        _, gradients = module.loss_and_gradients(weights, data["x"], data["labels"], heads)
+        _, gradients = compute(weights, data["x"], data["labels"], heads)
         weights, means, squares = adamw(weights, means, squares, gradients, step)
     return {
         "logits": numpy(logits),

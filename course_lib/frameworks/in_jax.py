@@ -14,7 +14,7 @@ def tensors(arrays):
 
 
 def dense(x, weights, name):
-    """x times a kernel of shape `(inputs, outputs)`, plus a bias."""
+    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
     return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 
@@ -53,6 +53,10 @@ def loss(weights, x, labels, heads):
 def loss_and_gradients(weights, x, labels, heads):
     """The loss and its gradient for each weight, by name."""
     return jax.value_and_grad(functools.partial(loss, heads=heads))(weights, x, labels)
+
+
+# Without it, JAX compiles each operation by itself when it first meets it, which takes longer than the whole.
+quick = jax.jit(loss_and_gradients, static_argnames="heads")
 
 
 def compiled(function):

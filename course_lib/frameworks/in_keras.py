@@ -1,4 +1,4 @@
-"""Lesson 12's encoder in `keras.ops`, which runs on TensorFlow, JAX and PyTorch; gradients are the backend's."""
+"""Lesson 12's encoder in `keras.ops`, for TensorFlow, JAX and PyTorch; gradients are the backend's."""
 
 import keras
 from keras import ops
@@ -12,7 +12,7 @@ def tensors(arrays):
 
 
 def dense(x, weights, name):
-    """x times a kernel of shape `(inputs, outputs)`, plus a bias."""
+    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
     return ops.matmul(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
 
 
@@ -36,7 +36,7 @@ def norm(x, weights, name):
 
 
 def gelu(x):
-    """x times Φ(x), in x's own precision, which `ops.gelu` does not keep on TensorFlow."""
+    """X times Φ(x), in x's own precision, which `ops.gelu` does not keep on TensorFlow."""
     return 0.5 * x * (1 + ops.erf(x / 2**0.5))
 
 

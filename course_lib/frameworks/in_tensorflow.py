@@ -11,7 +11,7 @@ def tensors(arrays):
 
 
 def dense(x, weights, name):
-    """x times a kernel of shape `(inputs, outputs)`, plus a bias."""
+    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
     return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 
@@ -37,7 +37,7 @@ def norm(x, weights, name):
 
 
 def gelu(x):
-    """x times Φ(x); `tf.nn.gelu` holds the square root of two in float32, whatever x is."""
+    """X times Φ(x); `tf.nn.gelu` holds the square root of two in float32, whatever x is."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
 
 

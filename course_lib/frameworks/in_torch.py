@@ -12,7 +12,7 @@ def tensors(arrays):
 
 
 def dense(x, weights, name):
-    """x times a kernel of shape `(inputs, outputs)`, plus a bias."""
+    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
     return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 

@@ -33,7 +33,7 @@ STACKED = ("query", "key", "value")  # One array in PyTorch.
 
 
 def to_keras(arrays):
-    """The block's arrays by the paths of `course_lib.transformer.EncoderBlock`'s weights, layer name aside."""
+    """The block's arrays by the paths of `transformer.EncoderBlock`'s weights, the layer's name aside."""
     return {f"{KERAS[name]}/{part}": arrays[f"{name}/{part}"] for name, part in PARTS}
 
 
@@ -63,7 +63,9 @@ def to_torch(arrays):
         found[f"self_attn.{name}"] = np.concatenate(stacked)
     for name, part in PARTS:
         if name not in STACKED:
-            found[f"{TORCH[name]}.{WEIGHT[part]}"] = np.ascontiguousarray(np.transpose(arrays[f"{name}/{part}"]))
+            found[f"{TORCH[name]}.{WEIGHT[part]}"] = np.ascontiguousarray(
+                np.transpose(arrays[f"{name}/{part}"])
+            )
     return found
 
 

@@ -111,7 +111,9 @@ def _paddle(module, arrays, x, path, heads):
         # In a process of its own: beside TensorFlow, its protobuf ends this one. Left to choose, it would
         # also have pip install an optimizer while it runs.
         source = "import sys, paddle2onnx as p; f = sys.argv[1]; "
-        source += f"p.export(f + '/model.json', f + '/model.pdiparams', sys.argv[2], {OPSET}, optimize_tool='')"
+        source += (
+            f"p.export(f + '/model.json', f + '/model.pdiparams', sys.argv[2], {OPSET}, optimize_tool='')"
+        )
         found.elsewhere("-c", source, folder, path)
 
 

@@ -76,21 +76,25 @@ def _wait(name):
     return (lambda result: result.block_until_ready()) if name == "JAX" else (lambda result: None)
 
 
-def first_and_fastest(function, seconds=1.0, least=3):
+def first_and_fastest(function, seconds=1.0, least=3, clock=time.perf_counter):
     """Times a function's first call, which compiles, and its later ones.
 
     Args:
         function: Called without arguments.
         seconds: For how long to repeat.
         least: How many later calls there are at least.
+        clock: What the calls are timed by.
 
     Returns:
         Seconds of the first call, and of the fastest of the later ones: what else runs only ever adds.
     """
-    times = []
-    start = time.perf_counter()
-    while len(times) <= least or time.perf_counter() - start - times[0] < seconds:
-        begin = time.perf_counter()
+
+    def once():
+        begin = clock()
         function()
-        times.append(time.perf_counter() - begin)
-    return times[0], min(times[1:])
+        return clock() - begin
+
+    first, later, end = once(), [], time.perf_counter() + seconds
+    while len(later) < least or time.perf_counter() < end:
+        later.append(once())
+    return first, min(later)
