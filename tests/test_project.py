@@ -246,7 +246,9 @@ def test_scores_are_scikit_learns(seed):
     ours = [a if rng.uniform() < 0.6 else b for a, b in zip(labels, ours, strict=True)]
     accuracy = project.compare(labels, ours, baseline)
     assert accuracy.score == pytest.approx(sklearn.metrics.accuracy_score(labels, ours))
+    assert project.score(labels, ours) == accuracy.score
     f1 = project.compare(labels, ours, baseline, "macro_f1")
+    assert project.score(labels, baseline, "macro_f1") == f1.baseline
     assert f1.score == pytest.approx(sklearn.metrics.f1_score(labels, ours, average="macro"))
     assert f1.baseline == pytest.approx(sklearn.metrics.f1_score(labels, baseline, average="macro"))
     assert f1.low < f1.score - f1.baseline < f1.high
@@ -269,6 +271,7 @@ def test_numbers_are_better_when_nearer():
     near, far = labels + 0.1 * rng.normal(size=150), labels + rng.normal(size=150)
     found = project.compare(labels, near, far, "mean_absolute_error")
     assert found.score == pytest.approx(np.abs(near - labels).mean())
+    assert project.score(labels, near, "mean_absolute_error") == found.score
     assert found.high < 0
     assert found.better
     assert not project.compare(labels, far, near, "mean_absolute_error").better
