@@ -179,6 +179,13 @@ def test_a_zip_says_the_same(worked, tmp_path):
         assert str(project.check(path)) == str(project.check(worked))
 
 
+def test_an_exercise_beside_a_card_stays_an_exercise(mine):
+    assert project.is_project(mine / "capstone.ipynb")
+    assert project.is_project(mine / "mine.ipynb")
+    assert not project.is_project(mine / "01_attention.ipynb")
+    assert not project.is_project(ROOT / "exercises" / "13_capstone.ipynb")
+
+
 def test_nothing_of_the_learners_is_written_but_digests(worked):
     assert b"parcel" not in (worked / "results" / "training.csv").read_bytes()
     assert b"parcel" not in (worked / "results" / "labels.csv").read_bytes()
@@ -566,7 +573,7 @@ def test_a_table_with_many_rows(mine, monkeypatch):
     assert "more than 100 rows: take fewer examples" in missing(mine, "held-out data")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=300), name=st.sampled_from(["labels.csv", "project.json", "latency.json"]))
 def test_any_bytes_are_read_or_refused(worked, data, name):
     buffer = io.BytesIO()
