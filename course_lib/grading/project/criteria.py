@@ -76,7 +76,7 @@ class Report:
 
 
 def is_project(path):
-    """Whether a path names a project: a folder, a zip, or a notebook, no exercise, with a CARD.md beside it."""
+    """Whether a path names a project: a folder, a zip, or a notebook with a CARD.md beside it."""
     path = pathlib.Path(path)
     if path.suffix == ".ipynb":
         return path.with_name("CARD.md").is_file() and not re.match(r"\d\d_", path.name)
