@@ -179,6 +179,13 @@ def test_a_zip_says_the_same(worked, tmp_path):
         assert str(project.check(path)) == str(project.check(worked))
 
 
+def test_an_exercise_beside_a_card_stays_an_exercise(mine):
+    assert project.is_project(mine / "capstone.ipynb")
+    assert project.is_project(mine / "mine.ipynb")
+    assert not project.is_project(mine / "01_attention.ipynb")
+    assert not project.is_project(ROOT / "exercises" / "13_capstone.ipynb")
+
+
 def test_nothing_of_the_learners_is_written_but_digests(worked):
     assert b"parcel" not in (worked / "results" / "training.csv").read_bytes()
     assert b"parcel" not in (worked / "results" / "labels.csv").read_bytes()
@@ -246,7 +253,9 @@ def test_scores_are_scikit_learns(seed):
     ours = [a if rng.uniform() < 0.6 else b for a, b in zip(labels, ours, strict=True)]
     accuracy = project.compare(labels, ours, baseline)
     assert accuracy.score == pytest.approx(sklearn.metrics.accuracy_score(labels, ours))
+    assert project.score(labels, ours) == accuracy.score
     f1 = project.compare(labels, ours, baseline, "macro_f1")
+    assert project.score(labels, baseline, "macro_f1") == f1.baseline
     assert f1.score == pytest.approx(sklearn.metrics.f1_score(labels, ours, average="macro"))
     assert f1.baseline == pytest.approx(sklearn.metrics.f1_score(labels, baseline, average="macro"))
     assert f1.low < f1.score - f1.baseline < f1.high
@@ -269,6 +278,7 @@ def test_numbers_are_better_when_nearer():
     near, far = labels + 0.1 * rng.normal(size=150), labels + rng.normal(size=150)
     found = project.compare(labels, near, far, "mean_absolute_error")
     assert found.score == pytest.approx(np.abs(near - labels).mean())
+    assert project.score(labels, near, "mean_absolute_error") == found.score
     assert found.high < 0
     assert found.better
     assert not project.compare(labels, far, near, "mean_absolute_error").better
@@ -563,7 +573,7 @@ def test_a_table_with_many_rows(mine, monkeypatch):
     assert "more than 100 rows: take fewer examples" in missing(mine, "held-out data")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=300), name=st.sampled_from(["labels.csv", "project.json", "latency.json"]))
 def test_any_bytes_are_read_or_refused(worked, data, name):
     buffer = io.BytesIO()

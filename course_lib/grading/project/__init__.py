@@ -7,7 +7,7 @@ docs/CAPSTONE.md is the rubric.
 
 from course_lib.grading.project.criteria import CRITERIA, Report, check, is_project
 from course_lib.grading.project.files import Unreadable
-from course_lib.grading.project.scores import METRICS, compare
+from course_lib.grading.project.scores import METRICS, compare, score
 from course_lib.grading.project.writing import begin, measure, save, shared
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "is_project",
     "measure",
     "save",
+    "score",
     "shared",
 ]

@@ -78,8 +78,9 @@ class Report:
 def is_project(path):
     """Whether a path names a project: a folder, a zip, or a notebook with a CARD.md beside it."""
     path = pathlib.Path(path)
-    beside = path.suffix == ".ipynb" and path.with_name("CARD.md").is_file()
-    return path.is_dir() or path.suffix.lower() == ".zip" or beside
+    if path.suffix == ".ipynb":
+        return path.with_name("CARD.md").is_file() and not re.match(r"\d\d_", path.name)
+    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 def check(path):

@@ -68,6 +68,12 @@ class Comparison:
         return self.low > 0 if more else self.high < 0
 
 
+def score(labels, predictions, metric="accuracy"):
+    """The score of predictions by one of `METRICS`, a float."""
+    (labels, predictions), classes = _coded(metric, labels, predictions)
+    return float(METRICS[metric][0](labels, predictions, classes))
+
+
 def compare(labels, ours, baseline, metric="accuracy"):
     """Scores both and tests the difference, on the same examples.
 
@@ -80,16 +86,8 @@ def compare(labels, ours, baseline, metric="accuracy"):
     Returns:
         A `Comparison`. The macro F1 is over the classes among `labels`.
     """
-    function, numeric, _ = METRICS[metric]
-    if numeric:
-        labels, ours, baseline = (np.asarray(each, "float64") for each in (labels, ours, baseline))
-        classes = 0
-    else:
-        names = {name: number for number, name in enumerate(dict.fromkeys(labels))}
-        classes = len(names)  # What no label is gets the number behind them.
-        labels, ours, baseline = (
-            np.array([names.get(each, classes) for each in values]) for values in (labels, ours, baseline)
-        )
+    function = METRICS[metric][0]
+    (labels, ours, baseline), classes = _coded(metric, labels, ours, baseline)
     rng, count, differences = np.random.default_rng(SEED), len(labels), []
     for _ in range(RESAMPLES):
         drawn = rng.integers(count, size=count)
@@ -104,7 +102,18 @@ def compare(labels, ours, baseline, metric="accuracy"):
         float(low),
         float(high),
     )
-    return found if numeric else dataclasses.replace(found, **_mcnemar(labels, ours, baseline))
+    if METRICS[metric][1]:
+        return found
+    return dataclasses.replace(found, **_mcnemar(labels, ours, baseline))
+
+
+def _coded(metric, labels, *others):
+    """Labels and predictions as arrays of numbers, and how many classes there are."""
+    if METRICS[metric][1]:
+        return [np.asarray(each, "float64") for each in (labels, *others)], 0
+    names = {name: number for number, name in enumerate(dict.fromkeys(labels))}
+    classes = len(names)  # What no label is gets the number behind them.
+    return [np.array([names.get(each, classes) for each in values]) for values in (labels, *others)], classes
 
 
 def _mcnemar(labels, ours, baseline):
