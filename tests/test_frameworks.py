@@ -175,13 +175,13 @@ def test_defaults_are_read_from_the_libraries(libraries):
     table = defaults.table(libraries)
     assert list(table) == list(libraries)
     assert table["Keras"]["norm's epsilon"] == libraries["Keras"].layers.LayerNormalization().epsilon
-    assert table["Keras"]["epsilon, correction"] == "before"
+    assert table["Keras"]["epsilon added"] == "before"
     assert table["Keras"]["kernel of 3 to 4"] == (3, 4)
     assert table["TensorFlow"]["GELU"] == "exact"
     expected = {
         "JAX": ("GELU", "tanh"),
-        "PyTorch": ("epsilon, correction", "behind"),
-        "PaddlePaddle": ("epsilon, correction", "behind"),
+        "PyTorch": ("epsilon added", "behind"),
+        "PaddlePaddle": ("epsilon added", "behind"),
     }
     for each, (row, value) in expected.items():
         assert each not in table or table[each][row] == value

@@ -46,7 +46,7 @@ def _keras(keras):
         "kernel of 3 to 4": tuple(dense.kernel.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "epsilon"),
-        "epsilon, correction": _place(_keras_steps(keras)),
+        "epsilon added": _place(_keras_steps(keras)),
     }
 
 
@@ -68,7 +68,7 @@ def _torch(torch):
         "kernel of 3 to 4": tuple(dense.weight.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "eps"),
-        "epsilon, correction": _place(_torch_steps(torch)),
+        "epsilon added": _place(_torch_steps(torch)),
     }
 
 
@@ -83,7 +83,7 @@ def _paddle(paddle):
         "kernel of 3 to 4": tuple(dense.weight.shape),
         "AdamW's decay": default(adamw, "weight_decay"),
         "AdamW's epsilon": default(adamw, "epsilon"),
-        "epsilon, correction": _place(_paddle_steps(paddle)),
+        "epsilon added": _place(_paddle_steps(paddle)),
     }
 
 
