@@ -204,3 +204,9 @@ def test_the_record_of_the_lexicon_is_what_it_does():
     recorded = capstone.record("news")["models"]["course's lexicon"]["all"]
     spread = np.sqrt(share * (1 - share) / recorded["statements"])
     assert abs(share - recorded["accuracy"]) < 4 * spread
+
+
+def test_the_card_has_what_was_measured_and_fits_a_line():
+    lines = news.card().splitlines()
+    assert [line.split()[0] for line in lines][:: len(lines) - 1] == ["task", "limits"]
+    assert all(len(line) <= 105 for line in lines)

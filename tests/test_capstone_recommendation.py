@@ -277,3 +277,9 @@ def test_the_record_holds_together():
     models = record["models"]
     assert low < models["matrix factorisation"]["recall"] - models["popularity"]["recall"] < high
     assert record["index"]["megabytes_int8"] < 0.3 * record["index"]["megabytes_float32"]
+
+
+def test_the_card_has_what_was_measured_and_fits_a_line():
+    lines = rec.card().splitlines()
+    assert [line.split()[0] for line in lines][:: len(lines) - 1] == ["task", "limits"]
+    assert all(len(line) <= 105 for line in lines)

@@ -21,6 +21,7 @@ from keras import ops
 
 from course_lib import carriers, fine_tuning, imdb, weights
 from course_lib import fetch as transfer
+from course_lib.capstone import record
 from course_lib.capstone.data import SENTIMENTS
 from course_lib.deployment import DriftMonitor, softmax
 
@@ -272,6 +273,28 @@ class Judge:
             shares = dict(zip(SENTIMENTS, map(float, each), strict=True))
             found.append(Verdict(label, float(each[best]), shares))
         return found
+
+
+def card():
+    """What the product says of itself, as text: task, data, what was measured on PhraseBank, and limits."""
+    found = record("news")
+    model, chosen = found["models"]["last two blocks adapted"], found["selective"]
+    every, agreed, rest = (model[part] for part in ("all", "all agree", "some disagree"))
+    large, small = (found["compressed"][mode] for mode in ("float32", "dynamic"))
+    lines = {
+        "task": "good, bad or no news for who holds the shares, in one English sentence; or: ask a person",
+        "data": "Financial PhraseBank, at least 3 of 4 annotators agree; CC BY-NC-SA 3.0: not for sale",
+        "model": f"MiniLM-L6, last two blocks adapted on {found['statements']['train']:,} statements",
+        "accuracy": f"{every['accuracy']:.3f}, macro F1 {every['macro_f1']:.3f} on {every['statements']} others;"
+        f" {agreed['accuracy']:.3f} where all annotators agree, {rest['accuracy']:.3f} elsewhere",
+        "answers": f"{chosen['coverage']:.0%}, from a confidence of {chosen['threshold']:.2f}; "
+        f"{chosen['accuracy']:.1%} of them right",
+        "calibrated": f"error {found['calibration']['error_after']:.3f}, "
+        f"temperature {found['calibration']['temperature']:.1f}",
+        "8 bits": f"{small['megabytes']} MB instead of {large['megabytes']}, macro F1 {small['macro_f1']:.3f}",
+        "limits": "company news, much of it Finnish, before 2014; says nothing about prices",
+    }
+    return "\n".join(f"{name:<11}{text}" for name, text in lines.items())
 
 
 # Watched

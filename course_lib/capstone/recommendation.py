@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from course_lib.capstone import record
 from course_lib.quantization import quantize
 
 LIKED = 4.0  # Stars from which a rating counts as a like.
@@ -545,3 +546,23 @@ class Recommender:
             if number not in away
         ]
         return films[:count]
+
+
+def card():
+    """What the product says of itself, as text: task, data, what was measured on MovieLens, and limits."""
+    found = record("recommendation")
+    cut, cold, index = found["split"], found["cold_start"], found["index"]
+    towers, popular = (found["models"][name] for name in ("towers: text and embeddings", "popularity"))
+    lines = {
+        "task": f"{found['recorded']['k']} films that a user may like next, some of them new",
+        "data": f"MovieLens (small, 2016), likes before {cut['cut']}; research only",
+        "model": f"two towers, {cut['training_users']} users; new films by MiniLM's vectors alone",
+        "recall": f"{towers['recall']:.3f}, nDCG {towers['ndcg']:.3f}; popularity {popular['recall']:.3f}, "
+        f"{popular['ndcg']:.3f} ({cut['cases']} later users, {cut['films']:,} films)",
+        "new films": f"recall {cold['recall']['text without training']:.3f} among {cold['films']}, "
+        f"by chance {cold['recall']['chance']:.3f}",
+        "8 bits": f"{index['megabytes_int8']} MB instead of {index['megabytes_float32']}, "
+        f"{index['same_films']:.1%} of the listed films are the same",
+        "limits": "needs one like at least; learned from raters, not from viewers",
+    }
+    return "\n".join(f"{name:<11}{text}" for name, text in lines.items())
