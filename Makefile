@@ -59,6 +59,9 @@ lint: .venv/.ready
 	@$(PY) -m ruff check --quiet . && $(PY) -m ruff format --quiet --check .
 	@$(PY) -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache > .venv/layers.log || { cat .venv/layers.log; exit 1; }
 
+# Where two processes share two cores, threads of OpenBLAS that wait for each other make small products slower.
+unit test-backends: export OPENBLAS_NUM_THREADS ?= 1
+
 # All of them in two processes, each file in one of them; some of them, or under --pdb, in this process.
 unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
 	@echo "Running the unit tests ..."

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from course_lib import pruning
+from course_lib import pruning, transformer
 
 GOAL = 1.10
 NETWORKS = {
@@ -34,6 +34,14 @@ NETWORKS = {
         ],
     ),
     "LSTM, 0.5 M": ((32, 256), 32, lambda: [layers.LSTM(256)]),
+    "encoder blocks, 1.6 M": (
+        (64, 256),
+        32,
+        lambda: [
+            *(transformer.EncoderBlock(num_heads=4, intermediate_dim=1024) for _ in range(2)),
+            layers.GlobalAveragePooling1D(),
+        ],
+    ),
 }
 
 
