@@ -17,6 +17,7 @@ import hashlib
 import http.server
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,8 @@ def make_pictures():
 def cards():
     """(title, what it is about, bytes of a picture) of each page that has a card of its own."""
     about = "Build, fine-tune, prune, quantize and ship a small Transformer, in notebooks that run."
-    found = {"index": ("From attention to the edge", about, (ROOT / "docs" / "05.png").read_bytes())}
+    shown = re.search(r"\]\((docs/\d\d\.png)\)", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
+    found = {"index": ("From attention to the edge", about, (ROOT / shown).read_bytes())}
     for lesson in lessons.table():
         title, about = f"{lesson.number} · {lesson.title}", lesson.about[0].upper() + lesson.about[1:]
         found[lesson.page] = (title, about, pictures.first_picture(ROOT / lesson.path))

@@ -6,8 +6,9 @@ LANGUAGES = {"en": ("", "en", "English"), "zh_CN": ("zh/", "zh-CN", "中文")}
 
 def setup(app):
     """Sphinx calls this."""
-    from course_site import head, mathml, notebooks, pages, reference  # They need Sphinx, the rest does not.
+    # They need Sphinx, the rest does not.
+    from course_site import chinese, head, mathml, notebooks, pages, reference
 
-    for part in (notebooks, mathml, pages, head, reference):
+    for part in (notebooks, mathml, pages, head, reference, chinese):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}

@@ -60,12 +60,13 @@ def card(title, about, picture=None):
     )
     figure.text(0.05, 0.93, "Attention to Edge", fontsize=20, color=BLUE, va="top", weight="bold")
     figure.text(0.05, 0.85, textwrap.shorten(title, 44), fontsize=38, color=INK, va="top", weight="bold")
-    lines = textwrap.wrap(about, 84)[: 2 if picture else 6]
+    lines = textwrap.wrap(about, 72, max_lines=2 if picture else 6, placeholder=" …")
     figure.text(0.05, 0.73, "\n".join(lines), fontsize=20, color=INK, va="top", linespacing=1.4)
     if picture:
         image = matplotlib.image.imread(io.BytesIO(picture))
         ax = figure.add_axes((0.05, 0.03, 0.9, 0.54))
         ax.imshow(image, interpolation="lanczos")
+        ax.set_anchor("W")
         ax.axis("off")
     return _png(figure)
 
