@@ -9,7 +9,7 @@ PY := .venv/bin/python
 ARGS ?=
 # Compiling takes PyTorch longer than these tests, and its threads get into each other's way: both are off for them.
 TORCH_TESTS = tests/test_attention.py tests/test_transformer.py tests/test_low_rank.py tests/test_structured.py \
-	$(wildcard tests/test_pruning_*.py)
+	tests/test_quantized_layers.py tests/test_pruning.py $(wildcard tests/test_pruning_*.py)
 # Not the copies of a learner's own that `course update` keeps: their names end in a digit.
 NOTEBOOKS ?= $(wildcard notebooks/*[a-z].ipynb) $(wildcard solutions/*[a-z].ipynb)
 SHELL := /bin/bash
