@@ -285,13 +285,15 @@ def card():
         "task": "good, bad or no news for who holds the shares, in one English sentence; or: ask a person",
         "data": "Financial PhraseBank, at least 3 of 4 annotators agree; CC BY-NC-SA 3.0: not for sale",
         "model": f"MiniLM-L6, last two blocks adapted on {found['statements']['train']:,} statements",
-        "accuracy": f"{every['accuracy']:.3f}, macro F1 {every['macro_f1']:.3f} on {every['statements']} others;"
-        f" {agreed['accuracy']:.3f} where all annotators agree, {rest['accuracy']:.3f} elsewhere",
+        "accuracy": f"{every['accuracy']:.3f}, macro F1 {every['macro_f1']:.3f} "
+        f"on {every['statements']} others; {agreed['accuracy']:.3f} where all annotators agree, "
+        f"{rest['accuracy']:.3f} elsewhere",
         "answers": f"{chosen['coverage']:.0%}, from a confidence of {chosen['threshold']:.2f}; "
         f"{chosen['accuracy']:.1%} of them right",
         "calibrated": f"error {found['calibration']['error_after']:.3f}, "
         f"temperature {found['calibration']['temperature']:.1f}",
-        "8 bits": f"{small['megabytes']} MB instead of {large['megabytes']}, macro F1 {small['macro_f1']:.3f}",
+        "8 bits": f"{small['megabytes']} MB instead of {large['megabytes']}, "
+        f"macro F1 {small['macro_f1']:.3f}",
         "limits": "company news, much of it Finnish, before 2014; says nothing about prices",
     }
     return "\n".join(f"{name:<11}{text}" for name, text in lines.items())
