@@ -2,8 +2,8 @@
 
     python tools/picture_of_dialogue.py
 
-Starts `course assist` on the sample, asks three questions in Chromium and saves what is seen. The picture says
-in its metadata what it was taken of; a test in tests/test_capstone_page.py then knows when it is out of date.
+Starts `course assist` on the sample, asks three questions in Chromium and saves what is seen. The picture
+says in its metadata what it was taken of; a test in tests/test_capstone_page.py then knows when it is old.
 """
 
 import hashlib
