@@ -282,7 +282,7 @@ def card():
     every, agreed, rest = (model[part] for part in ("all", "all agree", "some disagree"))
     large, small = (found["compressed"][mode] for mode in ("float32", "dynamic"))
     lines = {
-        "task": "good, bad or no news for who holds the shares, in one English sentence; or: ask a person",
+        "task": "good, bad or no news for shareholders, in one English sentence; or: ask a person",
         "data": "Financial PhraseBank, at least 3 of 4 annotators agree; CC BY-NC-SA 3.0: not for sale",
         "model": f"MiniLM-L6, last two blocks adapted on {found['statements']['train']:,} statements",
         "accuracy": f"{every['accuracy']:.3f}, macro F1 {every['macro_f1']:.3f} "
@@ -293,7 +293,7 @@ def card():
         "calibrated": f"error {found['calibration']['error_after']:.3f}, "
         f"temperature {found['calibration']['temperature']:.1f}",
         "8 bits": f"{small['megabytes']} MB instead of {large['megabytes']}, "
-        f"macro F1 {small['macro_f1']:.3f}",
+        f"{small['same_labels']:.1%} of the labels are the same",
         "limits": "company news, much of it Finnish, before 2014; says nothing about prices",
     }
     return "\n".join(f"{name:<11}{text}" for name, text in lines.items())
@@ -347,7 +347,7 @@ def trade(sentiment, returns, lag=1):
     Args:
         sentiment: Float array `(days,)`; below zero means to sell what one does not have.
         returns: Float array `(days,)`.
-        lag: 0 trades at the price before the news of the same day was out: nobody can.
+        lag: 0 trades at the price from before the day's news was out: nobody can.
 
     Returns:
         Float array `(days - lag,)`.
@@ -357,11 +357,11 @@ def trade(sentiment, returns, lag=1):
 
 
 def efficient_market(days, honesty=0.7, seed=0):
-    """A market in which nothing can be earned: news tell what the price did today, and tomorrow is chance.
+    """A market in which nothing can be earned: the news tells what the price did today; tomorrow is chance.
 
     Args:
         days: Number of days.
-        honesty: Share of days on which the news have the sign of the day's return.
+        honesty: Share of days on which the news has the sign of the day's return.
         seed: Of the chance.
 
     Returns:

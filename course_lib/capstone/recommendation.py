@@ -316,7 +316,7 @@ class TwoTowers(keras.Model):
     """A film tower and a user tower that meet in a dot product; both stand on the films' vectors.
 
     A score is the cosine of the towers' vectors over a temperature, plus the logarithm of how many users
-    liked the film: towers that have learned nothing recommend what is popular.
+    liked the film: what is popular need not be learned, only how a user differs from it.
 
     Args:
         text: Float array `(films, text width)`: the encoder's vectors of the films' texts.

@@ -256,7 +256,7 @@ def news_votes(canvas):
     canvas.text(
         50,
         4,
-        "+ good news   0 neither   − bad news for who holds the shares.  Their agreement is the ceiling.",
+        "+ good news   0 neither   − bad news for shareholders.  Their agreement is the ceiling.",
         size=SMALL,
         colour=FAINT,
     )
@@ -264,7 +264,7 @@ def news_votes(canvas):
 
 @drawing(height=46)
 def news_lookahead(canvas):
-    """News that tell what the price did today, traded at this morning's price, and at tomorrow's."""
+    """News that tells what the price did today, traded at this morning's price, and at tomorrow's."""
     canvas.title("The news came after the price")
     canvas.arrow((4, 21), (98, 21))
     for x, text in (
@@ -284,7 +284,7 @@ def news_lookahead(canvas):
         canvas.box(start, y, end - start, 4.6, fill=fill, square=True)
         canvas.text((start + end) / 2, y + 2.3, "holds the shares", size=SMALL)
     canvas.text(46, 10.3, "at Monday's opening price: rich, and impossible", size=SMALL, ha="left")
-    canvas.text(58, 4.3, "when the news are out: a coin", size=SMALL, ha="right")
+    canvas.text(58, 4.3, "once the news is out: a coin toss", size=SMALL, ha="right")
 
 
 @drawing(height=55)
@@ -294,10 +294,11 @@ def towers_meet(canvas):
     canvas.text(23, 46, "user tower", bold=True)
     canvas.text(79, 46, "film tower", bold=True)
     liked = [
-        canvas.box(2 + 15 * i, 3, 12, 5, f"liked {i + 1}", fill="grey", size=SMALL, square=True)
+        canvas.box(1 + 15 * i, 4.5, 14, 5, "film vector", fill="orange", size=SMALL, square=True)
         for i in range(3)
     ]
-    mean = canvas.box(11, 15.5, 24, 6, "mean of their vectors", size=SMALL)
+    canvas.text(23, 2.2, "of what the user liked", size=SMALL, colour=FAINT)
+    mean = canvas.box(11, 15.5, 24, 6, "mean", size=SMALL)
     for each, x in zip(liked, (15, 23, 31), strict=True):
         canvas.arrow(each.top, (x, 15.5))
     layer = canvas.box(11, 26.5, 24, 6, "one layer", fill="blue", size=SMALL)
@@ -305,7 +306,7 @@ def towers_meet(canvas):
     user = canvas.matrix(13, 38, 1, 4, cell=(5, 4.4), fill="blue")
     canvas.arrow(layer.top, user.bottom)
     text = canvas.box(57, 2.5, 19, 7, "title, genres,\ndescription", fill="grey", size=SMALL, square=True)
-    own = canvas.box(80, 2.5, 19, 7, "who liked it,\nif anybody did", fill="grey", size=SMALL, square=True)
+    own = canvas.box(80, 2.5, 19, 7, "its number, if\nanybody liked it", fill="grey", size=SMALL, square=True)
     encoder = canvas.box(57, 15.5, 19, 6, "MiniLM, frozen", size=SMALL, dashed=True)
     table = canvas.box(80, 15.5, 19, 6, "an embedding", fill="orange", size=SMALL)
     canvas.arrow(text.top, encoder.bottom)
