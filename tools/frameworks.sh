@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 py=.venv-frameworks/bin/python
 rm -f .venv-frameworks/.ready
-if ! "$py" -c '' 2>/dev/null; then
+version='import sys; print(sys.version_info[:2])'
+if [ "$("$py" -c "$version" 2>/dev/null || true)" != "$(.venv/bin/python -c "$version")" ]; then
     rm -rf .venv-frameworks
     .venv/bin/python -m venv .venv-frameworks
 fi
