@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv-frameworks: PyTorch's CPU build, PaddlePaddle and their ways to ONNX, on top of .venv, whose packages it
-# sees. Lesson 12 finds it by itself, whatever Python its kernel is.
+# sees. Lesson 12 finds it by itself, in any kernel of the same Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
