@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 PY := .venv/bin/python
 ARGS ?=
 # Compiling takes PyTorch longer than these tests, and its threads get into each other's way: both are off for them.
-TORCH_TESTS = tests/test_attention.py tests/test_transformer.py tests/test_low_rank.py tests/test_structured.py \
+TORCH_TESTS = tests/test_attention.py tests/test_captum.py tests/test_transformer.py tests/test_low_rank.py tests/test_structured.py \
 	tests/test_quantized_layers.py tests/test_pruning.py $(wildcard tests/test_pruning_*.py)
 # Not the copies of a learner's own that `course update` keeps: their names end in a digit.
 NOTEBOOKS ?= $(wildcard notebooks/*[a-z].ipynb) $(wildcard solutions/*[a-z].ipynb)
@@ -54,7 +54,7 @@ lab: .venv/.ready ## open JupyterLab on the first lesson (ARGS=--no-browser on a
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$$PWD" \
 		--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
-test: .venv/.ready lint unit test-backends notebooks ## run everything CI runs
+test: .venv/.ready .venv-frameworks/.ready lint unit test-backends notebooks ## run everything CI runs
 	@echo "All checks passed."
 
 lint: .venv/.ready
@@ -70,14 +70,14 @@ unit: .venv/.ready ## run the unit tests (ARGS="-k attention" for some)
 	@echo "Running the unit tests ..."
 	@$(PY) -m pytest -q $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
-test-backends: .venv/.ready .venv-frameworks/.ready ## run the tests of model code on JAX and PyTorch as well
+test-backends: .venv/.ready ## run the tests of model code on JAX as well, and on PyTorch after make frameworks
 	@echo "Running the tests of model code with Keras on JAX ..."
 	@KERAS_BACKEND=jax $(PY) -m pytest -q -m backend -n 2 --dist loadfile $$(grep -l 'mark\.backend' tests/*.py)
-	@echo "Running the tests of model code with Keras on PyTorch ..."
-	@KERAS_BACKEND=torch TORCHDYNAMO_DISABLE=1 OMP_NUM_THREADS=1 .venv-frameworks/bin/python -m pytest -q -n 2 \
-		--dist loadfile $(TORCH_TESTS)
+	@[ ! -e .venv-frameworks/.ready ] || { echo "Running the tests of model code with Keras on PyTorch ..." && \
+		KERAS_BACKEND=torch TORCHDYNAMO_DISABLE=1 OMP_NUM_THREADS=1 .venv-frameworks/bin/python -m pytest -q -n 2 \
+		--dist loadfile $(TORCH_TESTS); }
 
-notebooks: .venv/.ready $(if $(findstring 12_,$(NOTEBOOKS)),.venv-frameworks/.ready) ## run every notebook and compare its outputs
+notebooks: .venv/.ready ## run every notebook and compare its outputs
 	@echo "Running every notebook and comparing its outputs (nbval) ..."
 	@$(PY) tools/check_notebooks.py $(NOTEBOOKS)
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes .venv-frameworks: PyTorch's CPU build, PaddlePaddle and their ways to ONNX, on top of .venv, whose packages it
-# sees. Lesson 12 finds it by itself, whatever Python its kernel is.
+# sees. Lesson 12 finds it by itself, in any kernel of the same Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 py=.venv-frameworks/bin/python
 rm -f .venv-frameworks/.ready
-if ! "$py" -c '' 2>/dev/null; then
+version='import sys; print(sys.version_info[:2])'
+if [ "$("$py" -c "$version" 2>/dev/null || true)" != "$(.venv/bin/python -c "$version")" ]; then
     rm -rf .venv-frameworks
     .venv/bin/python -m venv .venv-frameworks
 fi

@@ -119,6 +119,7 @@ def a_gradient_of_nothing(canvas):
 def where_epsilon_stands(canvas):
     """Epsilon added after the correction, or before it, where it weighs up to 32 times as much."""
     canvas.title("The same epsilon, in two places")
+    canvas.text(99, 38.6, "v: running mean of squared gradients", size=SMALL, colour=FAINT, ha="right")
     for x, who, formula, note, fill in (
         (
             2,
