@@ -45,7 +45,7 @@ def three_products(canvas):
 @drawing(height=54)
 def assistant_flow(canvas):
     """A question becomes a vector; a head proposes an intent, an index looks for evidence, a gate decides."""
-    canvas.title("Two witnesses must agree before the service speaks")
+    canvas.title("A head and an index are asked; a threshold decides who answers")
     question = canvas.box(
         1, 25, 17, 9, "The tyre is flat,\nwhat now?", fill="orange", size=SMALL, square=True
     )
