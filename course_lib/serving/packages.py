@@ -86,13 +86,13 @@ class PackageError(RuntimeError):
     """A package cannot be had; the message says why and what to do."""
 
 
-def load(folder=None, packages=PACKAGES):
+def load(folder=None, packages=None):
     """The files of packages, from the cache, a folder, or npm, which then are in the cache as well.
 
     Args:
         folder: Where the packages lie, as npm's archives (`npm pack`) or unpacked (`node_modules`); None
             looks into the cache and then asks npm.
-        packages: Which; by default those of a page.
+        packages: Which; None means those of a page, `PACKAGES`.
 
     Returns:
         Dict from a package's name to a dict from a file's name to bytes.
@@ -100,6 +100,7 @@ def load(folder=None, packages=PACKAGES):
     Raises:
         PackageError: If a package cannot be had, or is not what it should be.
     """
+    packages = PACKAGES if packages is None else packages
     found, missing = {}, []
     for package in packages:
         files = _kept(package) if folder is None else _given(package, pathlib.Path(folder))
@@ -109,7 +110,7 @@ def load(folder=None, packages=PACKAGES):
             found[package.name] = files
     if missing:
         with tempfile.TemporaryDirectory() as work:
-            _pack(missing, work)
+            _pack(missing, work, packages)
             for package in missing:
                 found[package.name] = _unpacked(package, pathlib.Path(work, package.archive))
     for package in packages:
@@ -208,11 +209,11 @@ def _command(packages):
     return f"`npm pack {' '.join(f'{each.name}@{each.version}' for each in packages)}`"
 
 
-def _pack(packages, work):
-    """Has npm put the archives of packages into a folder."""
+def _pack(packages, work, every):
+    """Has npm put the archives of packages into a folder; `every` is what is needed with them."""
     ways = (
         f"Either install npm (Debian: apt install npm) and have its registry within reach; or bring the "
-        f"archives that {_command(packages)} writes on another machine, or a node_modules folder with these "
+        f"archives that {_command(every)} writes on another machine, or a node_modules folder with these "
         "packages, and name their folder (--packages)."
     )
     npm = shutil.which("npm")
