@@ -9,6 +9,8 @@ from hypothesis.extra import numpy as hnp
 from course_lib import capstone, fetch, fine_tuning, weights
 from course_lib.capstone import data, news
 
+examples = hypothesis.settings(deadline=None, max_examples=25, database=None, derandomize=True)
+
 
 def random_problem(count=200, width=6, seed=0):
     rng = np.random.default_rng(seed)
@@ -92,6 +94,7 @@ def test_the_ceiling_by_hand():
     assert news.ceiling(votes) == 4 / 5
 
 
+@examples
 @hypothesis.given(hnp.arrays("int32", (7, 5), elements=st.integers(0, 2)))
 def test_the_ceiling_does_not_depend_on_who_is_who(votes):
     hypothesis.assume(any((votes[:, 1:] == vote).sum(axis=1).max() > 2 for vote in range(3)))
@@ -106,6 +109,7 @@ def test_the_threshold_is_the_least_that_keeps_the_wanted_accuracy():
     assert news.choose_threshold(probabilities, [1, 1, 1, 1], 0.8) == (np.inf, 0)
 
 
+@examples
 @hypothesis.given(st.integers(0, 1_000), st.floats(0.3, 1))
 def test_what_is_answered_is_as_often_right_as_wanted(seed, accuracy):
     rng = np.random.default_rng(seed)

@@ -13,6 +13,8 @@ from course_lib import capstone
 from course_lib.capstone import data
 from course_lib.capstone import recommendation as rec
 
+examples = hypothesis.settings(deadline=None, max_examples=25, database=None, derandomize=True)
+
 
 @pytest.fixture(scope="module")
 def ratings():
@@ -93,6 +95,7 @@ def test_centred_vectors_have_length_one(text):
 # Measures
 
 
+@examples
 @hypothesis.given(st.integers(0, 10_000), st.integers(1, 12))
 def test_ndcg_is_scikit_learns(seed, k):
     rng = np.random.default_rng(seed)
@@ -227,6 +230,7 @@ def test_trained_towers_beat_popularity(ratings, parted, towers):
 # Served
 
 
+@examples
 @hypothesis.given(st.integers(0, 10_000))
 def test_the_index_finds_the_largest_products_of_its_own_rows(seed):
     rng = np.random.default_rng(seed)
