@@ -180,8 +180,8 @@ def test_defaults_are_read_from_the_libraries(libraries):
     assert table["TensorFlow"]["GELU"] == "exact"
     expected = {
         "JAX": ("GELU", "tanh"),
-        "PyTorch": ("epsilon added", "behind"),
-        "PaddlePaddle": ("epsilon added", "behind"),
+        "PyTorch": ("epsilon added", "after"),
+        "PaddlePaddle": ("epsilon added", "after"),
     }
     for each, (row, value) in expected.items():
         assert each not in table or table[each][row] == value

@@ -109,8 +109,10 @@ def a_gradient_of_nothing(canvas):
     canvas.arrow((69, 35.5), (76, 35.5), line="grey")
     canvas.line((1, 15.5), (99, 15.5), line="grey", dashed=True, width=1.0)
     found = canvas.box(2, 3, 22, 8.5, "float32 finds\n0.000000003", fill="orange", size=SMALL, square=True)
-    divide = canvas.box(34, 3, 30, 8.5, "AdamW divides by the\ngradient's own size", size=SMALL)
-    step = canvas.box(74, 3, 24, 8.5, "a full step, its\nsign by chance", fill="red", size=SMALL, square=True)
+    divide = canvas.box(34, 3, 30, 8.5, "AdamW divides by the\ngradient's size plus ε", size=SMALL)
+    step = canvas.box(
+        74, 3, 24, 8.5, "up to a quarter step,\nits sign by chance", fill="red", size=SMALL, square=True
+    )
     canvas.arrow(found, divide)
     canvas.arrow(divide, step)
 

@@ -140,7 +140,7 @@ def _paddle_steps(paddle):
 def _place(moved, gradient=1e-3, epsilon=1e-3):
     """Where epsilon was added, by how far the first step of a weight went."""
     known = {
-        "behind": gradient / (gradient + epsilon),
+        "after": gradient / (gradient + epsilon),
         "before": gradient / (gradient + epsilon / (1 - 0.999) ** 0.5),
     }
     return min(known, key=lambda name: abs(known[name] - moved * 2**10))
