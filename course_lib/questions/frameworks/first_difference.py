@@ -35,6 +35,7 @@ def _calls(rng):
     lonely = changed(many, 1, (int(rng.integers(20)), int(rng.integers(40))), 0.02)
     wide = [layer[:, :1] for layer in network(2)] + [np.full((3, 1), round(float(rng.uniform(1, 3)), 2))]
     flat = [wide[0], wide[1], wide[2][:, 0]]
+    apart = [np.array([[1.105]])], [np.array([[1.0]])]
     swapped = nearly(five)
     swapped[1] = swapped[1][::-1]
     return [
@@ -49,6 +50,8 @@ def _calls(rng):
         Call((wide, flat, 1e-4, 1e-5), about="shapes that differ"),
         Call((many, lonely, 1e-4, 1e-5), about="one wrong entry among many"),
         Call((five, swapped, 1e-4, 1e-5), about="rows that changed places"),
+        Call((*apart, 0.1, 1e-5), about="a tenth of ours, more than a tenth of theirs"),
+        Call((*apart[::-1], 0.1, 1e-5), about="a tenth of theirs, more than a tenth of ours"),
     ]
 
 
@@ -116,6 +119,20 @@ def _tolerant(tolerance):
 
 def _greater_anywhere(a, b, rtol, atol):
     return a.shape == b.shape and not (np.abs(a - b) > atol + rtol * np.abs(b)).any()
+
+
+def _plain(a, b, rtol, atol):
+    return a.shape == b.shape and bool((np.abs(a - b) <= atol + rtol * np.abs(b)).all())
+
+
+def _other_size(size):
+    """Allows a share of another number than theirs."""
+
+    def alike(a, b, rtol, atol):
+        finite = a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all()
+        return bool(finite and (np.abs(a - b) <= atol + rtol * size(a, b)).all())
+
+    return alike
 
 
 def _allclose(a, b, rtol, atol):
@@ -202,6 +219,21 @@ QUESTION = Question(
             "success.",
         ),
         Mistake(
+            "infinite_tolerance",
+            _first(_plain),
+            "Right for finite numbers. If theirs is infinite, so is what you allow.",
+            "`inf <= inf` is True. Ask for `np.isfinite` of both before you compare.",
+        ),
+        Mistake(
+            "share_of_another",
+            (
+                _first(_other_size(lambda a, b: np.abs(a))),
+                _first(_other_size(lambda a, b: np.maximum(np.abs(a), np.abs(b)))),
+            ),
+            "You allow a share of another number than the text names. Whose size counts?",
+            "`rtol` is a share of |theirs|, the reference. With ours, a large wrong number excuses itself.",
+        ),
+        Mistake(
             "broadcast",
             (_first(_broadcast), _first(_no_shapes_needed)),
             "Right but where the shapes differ. NumPy compares arrays of unequal shapes without a word.",
@@ -231,15 +263,13 @@ QUESTION = Question(
         ),
         Mistake(
             "summaries",
-            of_each(lambda f: _first(_summary(f)), np.mean, np.sum, np.linalg.norm),
-            "You compare one number per layer, such as its mean. Rows that changed places have the same.",
+            (
+                *of_each(lambda f: _first(_summary(f)), np.mean, np.sum, np.linalg.norm),
+                _first(_mean_difference),
+            ),
+            "You compare one number per layer, such as a mean. Swapped rows have the same, and one "
+            "wrong entry among many gets lost.",
             "Compare entry by entry; all entries must be within the tolerance.",
-        ),
-        Mistake(
-            "average_difference",
-            _first(_mean_difference),
-            "You average the differences. One wrong entry among many right ones gets lost.",
-            "All entries must be within the tolerance, not most of them.",
         ),
         Mistake(
             "one_entry_is_enough",
