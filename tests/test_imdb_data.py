@@ -716,9 +716,10 @@ def test_the_labelled_sentences():
     found = imdb.sentences()
     assert len(found) == 8_530
     assert found.labels.sum() == 4_265
-    csv.field_size_limit(2**24)
+    before = csv.field_size_limit(2**24)
     with (folder / "reviews.csv").open(encoding="utf-8", newline="") as file:
         rows = {row[0]: int(row[1]) for row in csv.reader(file) if row[2] == "rotten_tomatoes"}
+    csv.field_size_limit(before)
     assert all(rows[text] == label for text, label in zip(found.texts[:500], found.labels[:500], strict=True))
 
 

@@ -190,6 +190,18 @@ def test_malformed_rows_of_csv_are_set_aside(tmp_path):
     assert "caf\\\\xe9,4" in (tmp_path / "out.csv.rejected.jsonl").read_text()
 
 
+def test_a_longer_field_that_others_allow_changes_nothing(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"text,n\n" + b"z" * 131_073 + b",1\nfine,2\n")
+    before = csv.field_size_limit(2**24)
+    try:
+        report = score.score(tmp_path / "in.csv", tmp_path / "out.csv", StandIn())
+        assert csv.field_size_limit() == 2**24
+    finally:
+        csv.field_size_limit(before)
+    assert report.reasons == {"broken CSV": 1}
+    assert report.scored == 1
+
+
 def test_a_quote_that_is_not_closed_costs_no_memory_and_not_the_rest(tmp_path):
     good = b"fine,1\n" * 3
     bad = b'"open,2\n' + b"lost,3\n" * 20_000
@@ -564,14 +576,14 @@ def both(path):
     return path.read_bytes(), path.with_name(f"{path.name}.rejected.jsonl").read_bytes()
 
 
-def disturbed(table, tmp_path, cluster, disturb):
+def disturbed(table, tmp_path, cluster, disturb, seconds=0.1):
     """Scores on the cluster; `disturb` is called with the notes once some are there."""
     seen, out = tmp_path / "notes", tmp_path / "out.csv"
     seen.mkdir()
     began = threading.Thread(target=lambda: wait_for(lambda: len(notes(seen)) >= 6) and disturb(notes(seen)))
     began.start()
     made = StandIn(
-        str(seen), 0.1, name=str(seen)
+        str(seen), seconds, name=str(seen)
     )  # A worker keeps a classifier as long as its name is the same.
     score.score(table, out, made, run=on_ray(cluster))
     began.join()
@@ -597,10 +609,12 @@ def test_a_lost_node_costs_no_row_and_doubles_none(cluster, table, tmp_path, who
     def lose(_):
         node = next(node for node in cluster.list_all_nodes() if not node.head)
         lost.append(node.node_id)
+        wait_for(lambda: node.node_id in {each for _, each, _ in notes(tmp_path / "notes")})
         cluster.remove_node(node, allow_graceful=False)
 
     try:
-        out, seen = disturbed(table, tmp_path, cluster, lose)
+        # Longer than a busy machine takes to start the second node's worker.
+        out, seen = disturbed(table, tmp_path, cluster, lose, seconds=1.0)
     finally:
         cluster.add_node(**NODE)
     assert both(out) == whole

@@ -109,7 +109,7 @@ def _importance(model, batches, loss, part):
     total, number = {name: np.zeros(count) for name, (_, count) in parts.items()}, 0
     for x, y in batches:
         # PyTorch's tensors do not go together with NumPy's arrays.
-        y = keras.tree.map_structure(keras.ops.convert_to_tensor, y)
+        y = y if y is None else keras.tree.map_structure(keras.ops.convert_to_tensor, y)
         found = gradients(lambda x=x, y=y: loss(y, model(x, training=False)), variables)
         for (name, (_, count)), kernel, gradient in zip(parts.items(), kernels, found, strict=True):
             products = kernel * to_numpy(gradient)

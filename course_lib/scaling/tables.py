@@ -19,6 +19,7 @@ LONGEST = 100_000  # Characters of a text; the longest review of IMDB has 13,704
 SHOWN = 10_000  # Characters of a rejected row that are kept.
 NEW = ("predicted_label", "probability")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+FIELD = 131_072  # Characters of the longest field of a CSV file, as of `csv` by itself.
 
 
 @dataclasses.dataclass(slots=True)
@@ -163,9 +164,11 @@ class Csv:
 
     def __init__(self, path, file, column):
         self._lines = _Lines(file, 4 * LONGEST)
-        self._reader = csv.reader(self._lines, strict=True)  # Its longest field is 131,072 characters.
+        self._reader = csv.reader(self._lines, strict=True)
         try:
-            self.columns = next(self._reader, None)
+            self.columns = self._next()
+        except StopIteration:
+            self.columns = None
         except csv.Error as error:
             raise ValueError(f"The first line of {path} is no CSV: {error}.") from None
         if self.columns is None:
@@ -174,13 +177,21 @@ class Csv:
             raise ValueError(f"The first line of {path} is not UTF-8.")
         self._place = _only(self.columns, column, path)
 
+    def _next(self):
+        # The limit is the whole process', and others raise it. A quote that is not closed must end somewhere.
+        before = csv.field_size_limit(FIELD)
+        try:
+            return next(self._reader)
+        finally:
+            csv.field_size_limit(before)
+
     def __iter__(self):
         """Yields each `Row`; empty lines are none."""
         while True:
             self._lines.raw()
             line = self._lines.number + 1
             try:
-                fields = next(self._reader)
+                fields = self._next()
             except StopIteration:
                 return
             except csv.Error as error:
