@@ -57,7 +57,16 @@ html_title = project
 html_use_index = False
 html_domain_indices = False
 # Where nothing stands under a page, there is nothing to choose from beside it.
-ALONE = ("index", "drawings", "CHANGELOG", "CONTRIBUTING", "docs/TEACHING", "docs/SCALING", "docs/pruning")
+ALONE = (
+    "index",
+    "drawings",
+    "CHANGELOG",
+    "CONTRIBUTING",
+    "docs/TEACHING",
+    "docs/SCALING",
+    "docs/CAPSTONE",
+    "docs/pruning",
+)
 html_sidebars = {page: [] for page in ALONE}
 html_theme_options = {
     "logo": {

@@ -265,3 +265,10 @@ def test_the_builder_says_what_it_does():
     )
     for option in ("--serve", "--check", "--catalogues"):
         assert option in done.stdout
+
+
+def test_every_guide_is_in_the_menu():
+    menu = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    guides = sorted((ROOT / "docs").glob("[A-Z]*.md"))
+    assert guides
+    assert not [path.stem for path in guides if f"<docs/{path.stem}>" not in menu], "Sphinx would refuse it"
