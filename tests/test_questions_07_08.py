@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import scipy.special
+from answering import by_question, verdict
 
 from course_lib import questions
-from course_lib.grading import judge
 
 SEEDS = range(5)
 
@@ -148,21 +148,8 @@ RIGHT = {
 }
 
 
-def verdict(question_id, answer, seed):
-    asked = questions.get(question_id)
-    expected = judge.expected(asked, asked.calls(np.random.default_rng(seed)))
-    return judge.verdict(asked, expected, judge.outcomes(answer, expected.calls, asked.returns))
-
-
-def each(answers):
-    pairs = [(name, answer) for name, several in answers.items() for answer in several]
-    return pytest.mark.parametrize(
-        ("question_id", "answer"), pairs, ids=[f"{name}-{answer.__name__}" for name, answer in pairs]
-    )
-
-
 @pytest.mark.parametrize("seed", SEEDS)
-@each(RIGHT)
+@by_question(RIGHT)
 def test_right_answers_of_other_kinds_pass(question_id, answer, seed):
     assert verdict(question_id, answer, seed).message == ""
 
@@ -198,7 +185,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@each(WRONG)
+@by_question(WRONG)
 def test_what_once_passed_is_recognised(question_id, answer, seed):
     names = [mistake.name for mistake in verdict(question_id, answer, seed).mistakes]
     assert names == [

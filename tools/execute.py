@@ -31,8 +31,8 @@ def environment(folder):
     """What a kernel sees: a learner's data, not a contributor's archives, and progress kept in `folder`."""
     archives = ("COURSE_CAPSTONE", "COURSE_IMDB")
     kept = {name: value for name, value in os.environ.items() if name not in archives}
-    # Two kernels run at a time, and threads of OpenBLAS that wait for a busy core make small products seven
-    # times slower. A learner's own progress is not touched by running the solutions.
+    # Two kernels run at a time, and threads of OpenBLAS that wait for a busy core make small products slower.
+    # A learner's own progress is not touched by running the solutions.
     progress = str(pathlib.Path(folder) / "progress.json")
     return {"OPENBLAS_NUM_THREADS": "1", **kept, "COURSE_PROGRESS": progress}
 

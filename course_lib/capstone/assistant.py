@@ -21,7 +21,8 @@ import numpy as np
 
 from course_lib import fetch, imdb, runtime
 from course_lib.capstone import data
-from course_lib.deployment import folders, softmax
+from course_lib.capstone.head import Head
+from course_lib.deployment import folders
 
 LENGTHS = (32, 64)  # Tokens to which a question is padded; a longer one loses its end.
 WRONG = 5.0  # What a wrong reply costs, in hand-overs to a person.
@@ -37,23 +38,6 @@ def unit(vectors):
     """Vectors `(n, width)`, each divided by its length, as float32; products of them are cosines."""
     vectors = np.asarray(vectors, "float32")
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-@dataclasses.dataclass(frozen=True)
-class Head:
-    """A linear layer from a vector to a logit per intent.
-
-    Attributes:
-        kernel: Float32 array `(width, intents)`.
-        bias: Float32 array `(intents,)`.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-
-    def probabilities(self, vectors):
-        """Probabilities `(n, intents)` of vectors `(n, width)`."""
-        return softmax(vectors @ self.kernel + self.bias)
 
 
 def train_head(vectors, labels, regularisation=10.0):

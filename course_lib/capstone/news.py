@@ -17,13 +17,14 @@ import re
 
 import keras
 import numpy as np
-from keras import ops
 
 from course_lib import carriers, fine_tuning, imdb, weights
 from course_lib import fetch as transfer
 from course_lib.capstone import record
 from course_lib.capstone.data import SENTIMENTS
+from course_lib.capstone.head import Head
 from course_lib.deployment import DriftMonitor, softmax
+from course_lib.transformer import mean_pool
 
 NEUTRAL = SENTIMENTS.index("neutral")
 # Written for this course, before it was tried on any data.
@@ -112,23 +113,6 @@ def linear_baseline(texts, labels, regularisation=10.0):
 # The encoder's features
 
 
-@dataclasses.dataclass(frozen=True)
-class Head:
-    """A linear layer on the encoder's features.
-
-    Attributes:
-        kernel: Float32 array `(width, classes)`.
-        bias: Float32 array `(classes,)`.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-
-    def logits(self, features):
-        """Float array `(n, classes)` of features `(n, width)`."""
-        return np.asarray(features, "float32") @ self.kernel + self.bias
-
-
 def train_head(features, labels, regularisation=0.01):
     """Lesson 05's logistic regression on scaled features, folded into one linear layer.
 
@@ -171,7 +155,7 @@ def adapt(backbone, texts, labels, blocks=2, epochs=3, sequence_length=64, learn
     outputs = states
     for name in names[-blocks:]:
         outputs = backbone.get_layer(name)(outputs, padding_mask=mask)
-    top = keras.Model([states, mask], model.get_layer("logits")(_mean(outputs, mask)))
+    top = keras.Model([states, mask], model.get_layer("logits")(mean_pool(outputs, mask)))
     found = imdb.batches(texts, labels, sequence_length=sequence_length, shuffle=True, seed=seed)
     batches = [([bottom.predict_on_batch(x), x["padding_mask"]], y) for x, y in found.as_numpy_iterator()]
     fine_tuning.compile_classifier(top, epochs * len(batches), learning_rate=learning_rate)
@@ -180,11 +164,6 @@ def adapt(backbone, texts, labels, blocks=2, epochs=3, sequence_length=64, learn
         for place in rng.permutation(len(batches)):
             top.train_on_batch(*batches[place])
     return model
-
-
-def _mean(outputs, mask):
-    there = ops.cast(mask, "float32")[..., None]
-    return ops.sum(outputs * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
 
 
 # How good can it get, and when to be silent

@@ -40,6 +40,11 @@ def batch(texts=8, length=10, width=32, classes=3, dtype="float32", seed=1):
     return rng.normal(size=(texts, length, width)).astype(dtype), rng.integers(0, classes, texts)
 
 
+def dense(x, weights, name):
+    """X times a kernel of shape `(inputs, outputs)`, plus a bias: the same operators in all five."""
+    return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+
+
 def adamw(
     weights,
     means,

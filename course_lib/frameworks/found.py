@@ -40,7 +40,7 @@ def libraries():
     if "JAX" in found:
         found["JAX"].config.update("jax_enable_x64", True)
     if "PyTorch" in found:
-        # Its threads wait for one another actively: on cores that others use too, a hundred times as long.
+        # Its threads wait for one another actively, which takes long on cores that others use, too.
         found["PyTorch"].set_num_threads(1)
     return found
 

@@ -5,17 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from course_lib.frameworks.encoder import dense
+
 EPSILON = 1e-12
 
 
 def tensors(arrays):
     """The same arrays as JAX's, by the same names; float64 stays so only where `jax_enable_x64` is on."""
     return {name: jnp.asarray(array) for name, array in arrays.items()}
-
-
-def dense(x, weights, name):
-    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
-    return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 
 def attention(x, weights, heads):

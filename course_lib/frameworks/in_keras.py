@@ -3,17 +3,14 @@
 import keras
 from keras import ops
 
+from course_lib.frameworks.encoder import dense
+
 EPSILON = 1e-12
 
 
 def tensors(arrays):
     """The same arrays as tensors of the backend, by the same names."""
     return {name: ops.convert_to_tensor(array) for name, array in arrays.items()}
-
-
-def dense(x, weights, name):
-    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
-    return ops.matmul(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
 
 
 def attention(x, weights, heads):

@@ -3,17 +3,14 @@
 import paddle
 from paddle.nn import functional
 
+from course_lib.frameworks.encoder import dense
+
 EPSILON = 1e-12
 
 
 def tensors(arrays):
     """Copies of the arrays as tensors, by the same names, in their own types."""
     return {name: paddle.to_tensor(array) for name, array in arrays.items()}
-
-
-def dense(x, weights, name):
-    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
-    return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 
 def attention(x, weights, heads):

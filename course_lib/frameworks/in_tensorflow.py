@@ -2,17 +2,14 @@
 
 import tensorflow as tf
 
+from course_lib.frameworks.encoder import dense
+
 EPSILON = 1e-12  # Of the norms, BERT's; every library has another default.
 
 
 def tensors(arrays):
     """The same arrays as tensors, by the same names, in their own types."""
     return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
-
-
-def dense(x, weights, name):
-    """X times a kernel of shape `(inputs, outputs)`, plus a bias."""
-    return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
 
 def attention(x, weights, heads):
@@ -37,7 +34,7 @@ def norm(x, weights, name):
 
 
 def gelu(x):
-    """X times Φ(x); `tf.nn.gelu` holds the square root of two in float32, whatever x is."""
+    """X times Φ(x); `tf.nn.gelu` rounds 1/√2 to float32, whatever x is."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
 
 

@@ -1,4 +1,7 @@
-"""Scores of a model and of its baseline on the same held-out examples, and whether they differ."""
+"""Scores of a model and of its baseline on the same held-out examples, and whether they differ.
+
+`fine_tuning` has McNemar's test and macro F1, too; importing it loads Keras, which nothing here needs.
+"""
 
 import dataclasses
 
