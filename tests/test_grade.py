@@ -165,6 +165,12 @@ def contents(output):
     }
 
 
+def differences(one, other):
+    """(name, bytes in one, bytes in the other) of each file that differs: what a failure has to tell."""
+    one, other = contents(one), contents(other)
+    return [(k, one.get(k), other.get(k)) for k in sorted({*one, *other}) if one.get(k) != other.get(k)]
+
+
 CLASS = {
     "ada": RIGHT,
     "bob": RIGHT
@@ -269,7 +275,7 @@ def test_two_runs_with_the_same_seed_write_the_same_bytes(fakes, tmp_path):
     folder = hand_in(tmp_path / "class", **learners)
     for name, jobs in (("one", 1), ("two", 3)):
         grade.grade([folder], tmp_path / name, jobs=jobs, seed=7, gradescope=True)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert not differences(tmp_path / "one", tmp_path / "two")
     assert len(contents(tmp_path / "one")) == 3 * len(learners) + 4
     grade.grade([folder], tmp_path / "three", seed=8)
     assert (
@@ -289,7 +295,7 @@ def test_a_seed_is_drawn_and_written_down(fakes, tmp_path):
         [folder], tmp_path / "again", seed=json.loads((tmp_path / "0/run.json").read_text())["seed"]
     )
     assert again.seed in seeds
-    assert contents(tmp_path / "again") == contents(tmp_path / "0")
+    assert not differences(tmp_path / "again", tmp_path / "0")
 
 
 def test_inputs_of_a_question_depend_on_the_seed_and_on_nothing_else():
@@ -499,7 +505,27 @@ def test_progress_is_told_and_its_failure_loses_nothing(fakes, tmp_path):
     grade.grade([folder], tmp_path / "out", resume=True, progress=lambda *numbers: told.append(numbers))
     assert told[-1] == (11, 11)
     grade.grade([folder], tmp_path / "other", seed=1)
-    assert contents(tmp_path / "out") == contents(tmp_path / "other")
+    assert not differences(tmp_path / "out", tmp_path / "other")
+
+
+def test_what_a_killed_run_was_just_writing_goes_wherever_it_was(fakes, tmp_path):
+    folder = hand_in(tmp_path / "class", **CLASS)
+    options = {"seed": 1, "gradescope": True, "moodle": True, "canvas": True, "nbgrader": True}
+    grade.grade([folder], tmp_path / "out", **options)
+    before = contents(tmp_path / "out")
+    folders = {tmp_path / "out", *(path for path in (tmp_path / "out").rglob("*") if path.is_dir())}
+    assert len(folders) > 4
+    for place in folders:
+        (place / ".ada.html.x1.part").write_text("<p>")
+    grade.grade([folder], tmp_path / "out", resume=True, **options | {"seed": None})
+    assert contents(tmp_path / "out") == before
+    (tmp_path / "own/deep").mkdir(parents=True)
+    kept = [tmp_path / "own/.film.mp4.part", tmp_path / "own/deep/.film.mp4.part"]
+    for path in kept:
+        path.write_text("half of a film")
+    with pytest.raises(ValueError, match="holds no run to go on with"):
+        grade.grade([folder], tmp_path / "own", resume=True)
+    assert all(path.exists() for path in kept)
 
 
 # A thousand submissions, and a grader that is killed.
@@ -580,7 +606,7 @@ def test_a_thousand_submissions_and_two_kills_end_with_one_outcome_each(fakes, t
     killed_twice(tmp_path / "class", tmp_path / "out", 1_000, "fake")
     check_outcomes(tmp_path / "out", kinds, STATE, POINTS)
     grade.grade([tmp_path / "class"], tmp_path / "other", seed=3)
-    assert contents(tmp_path / "out") == contents(tmp_path / "other")
+    assert not differences(tmp_path / "out", tmp_path / "other")
 
 
 # With the real sandbox.
@@ -642,7 +668,7 @@ def test_every_status_with_the_real_sandbox(tmp_path, monkeypatch):
             assert (row["toys.double status"], row["toys.shift status"]) == ("right", "right"), row
     assert {name: found[name] for name in REAL} == {name: status for name, (status, _) in REAL.items()}
     grade.grade([folder], tmp_path / "again", seed=1, jobs=1)
-    assert contents(tmp_path / "out") == contents(tmp_path / "again")
+    assert not differences(tmp_path / "out", tmp_path / "again")
 
 
 def use_lesson(setattr):

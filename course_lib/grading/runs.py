@@ -59,11 +59,11 @@ def open_run(output, found, seed, only, resume):
         }
         for submission in found
     ]
-    if resume:  # What a killed run was just writing.
-        for place in (output, folder, output / "results"):
-            for part in place.glob(".*.part"):
-                part.unlink()
-    if resume and (output / "run.json").exists():
+    begun = resume and (output / "run.json").exists()
+    # What a killed run was just writing: in any of its folders, but nothing of a folder that is no run's.
+    for part in output.rglob(".*.part") if begun else output.glob(".run.json.*.part") if resume else ():
+        part.unlink()
+    if begun:
         run = _read_json(output / "run.json")
         if run is None or not {"seed", "only", "submissions"} <= set(run):
             raise ValueError(f"{output / 'run.json'} is damaged: grade into a new folder.")
