@@ -77,6 +77,7 @@ html_theme_options = {
     },
     "navbar_end": ["language", "repository", "theme-switcher"],
     "article_header_end": ["language"],
+    "search_bar_text": "搜索课程 ..." if language == "zh_CN" else "Search the course ...",
     "header_links_before_dropdown": 4,
     "show_prev_next": True,
     "show_toc_level": 2,

@@ -509,7 +509,10 @@ def _lines(ax):
     """Points along every arrow and line, in pixels, close enough that none of them jumps over a letter."""
     for patch in ax.patches:
         if isinstance(patch, matplotlib.patches.FancyArrowPatch):
-            path = patch.get_path().interpolated(50)
+            path = patch.get_path()
+            # Where a head is closed stands a point at 0, 0; Matplotlib before 3.11 interpolates to it, too.
+            kept = path.codes != path.CLOSEPOLY
+            path = type(path)(path.vertices[kept], path.codes[kept]).interpolated(50)
             yield patch.get_transform().transform_path(path).vertices
     for line in ax.lines:
         yield line.get_transform().transform_path(line.get_path().interpolated(50)).vertices
