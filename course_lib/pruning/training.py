@@ -201,11 +201,13 @@ class Pruning(keras.callbacks.Callback):
 
     def _prepare(self):
         """Finds what is to be masked, and masks it."""
-        averages = _averages(self.model)
+        averages, before = _averages(self.model), self._masked
         self._masked = [each.variable for each in self.plan.weights.values()]
         self._averaged = [id(variable) in averages for variable in self._masked]
         self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
-        self._applier, self._places = masks.applier(self._masked), {}
+        if [*map(id, self._masked)] != [*map(id, before)]:  # To compile it takes as long as many steps.
+            self._applier = masks.applier(self._masked)
+        self._places = {}
         self._choose()
 
     def _count(self, size):
