@@ -196,3 +196,31 @@ def test_gradients_of_what_is_no_batch(data):
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="list of batches"):
         pruning.prune(model, 0.5, pruning.Gradient(data))
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda model: pruning.factorize(model, 8), "`ranks` is a dict"),
+        (lambda model: pruning.keep(model, neurons=["a"]), "`neurons` is a dict"),
+        (lambda model: pruning.keep(model, neurons={"a": 3}), "by number in a list"),
+        (lambda model: pruning.drop_blocks(model, 3), "Received: 3"),
+        (lambda model: pruning.apply_masks(model, [1]), "`masks` is a dict"),
+    ],
+)
+def test_what_is_to_stay_is_told_by_name(act, message):
+    with pytest.raises(ValueError, match=message):
+        act(network())
+
+
+def test_a_loss_of_ones_own_may_have_a_number_per_example():
+    model = network()
+    weights = prunable.prunable(model)
+
+    def each(y, outputs):
+        return ops.sum(outputs**2, axis=-1)
+
+    one = pruning.Gradient([(X, Y)], each)(model, weights)
+    other = pruning.Gradient([(X, Y)], lambda y, outputs: ops.mean(each(y, outputs)))(model, weights)
+    for path in weights:
+        np.testing.assert_allclose(one[path], other[path], rtol=1e-4, atol=1e-6)

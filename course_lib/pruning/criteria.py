@@ -105,8 +105,8 @@ class Gradient:
     Args:
         data: List of `(x, y)` or, for the loss the model is compiled with, `(x, y, sample_weight)`; the mean
             of their derivatives is taken.
-        loss: Function of `(y, model's output)` that returns a scalar; None for the loss the model is compiled
-            with.
+        loss: Function of `(y, model's output)` that returns a number, or one per example,
+            of which the mean is taken; None for the loss the model is compiled with.
     """
 
     def __init__(self, data, loss=None):
@@ -120,7 +120,7 @@ class Gradient:
         def loss(x, y, sample_weight=None):
             outputs = model(x, training=False)
             if self.loss is not None:
-                return self.loss(y, outputs)
+                return ops.mean(self.loss(y, outputs))  # A number already, or one per example.
             return model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
 
         variables = [each.variable for each in weights.values()]
