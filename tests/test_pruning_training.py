@@ -490,3 +490,35 @@ def test_a_model_that_a_callback_thaws_and_compiles_anew():
     fit(model, [Thaw(), callback])
     assert callback.step == 30
     assert zeros(model) == ASKED
+
+
+def test_a_model_that_is_compiled_between_fits_does_not_go_back():
+    model, steps = compiled(), []
+    callback = pruning.prune(model, polynomial(end_step=50))
+    for epochs in (2, 1, 1, 1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Each ends short of step 50 but the last.
+            model.fit(*data(), batch_size=8, epochs=epochs, verbose=0, callbacks=[callback])
+        steps.append((callback.step, zeros(model)))
+        if len(steps) == 1:
+            model.compile("adam", LOSS)
+    assert [step for step, _ in steps] == [20, 30, 40, 50]
+    assert sorted(steps) == steps
+    assert steps[-1][1] == ASKED
+
+
+def test_strip_ends_what_a_stopped_training_left():
+    def stop(batch, logs):
+        raise KeyboardInterrupt
+
+    model = compiled()
+    callbacks = [
+        pruning.prune(model, pruning.Constant(0.8)),
+        keras.callbacks.LambdaCallback(on_train_batch_end=stop),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, callbacks)
+    assert zeros(model) == ASKED
+    pruning.strip(model)
+    model.train_on_batch(*data(8))
+    assert zeros(model) < ASKED

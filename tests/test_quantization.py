@@ -789,3 +789,55 @@ def test_texts_become_inputs_of_one_length():
         assert {value.dtype for value in each.values()} == {np.dtype("int32")}
     assert found[0]["padding_mask"].sum() == 6
     assert found[1]["padding_mask"].sum() == 16
+
+
+def test_one_expression_spares_what_it_finds_and_no_letters_of_it():
+    keras.utils.set_random_seed(0)
+    parts = [keras.layers.Dense(16, name="first"), keras.layers.Dense(4, name="last")]
+    model = keras.Sequential([keras.Input((16,)), *parts])
+    before = [np.array(layer.kernel.numpy()) for layer in parts]
+    quantization.round_weights(model, 2, spare="last/")
+    assert [np.array_equal(layer.kernel, old) for layer, old in zip(parts, before, strict=True)] == [
+        False,
+        True,
+    ]
+    quantization.quantize_model(model, "int8", spare="last/")
+    assert [layer.quantization_mode for layer in parts] == ["int8", None]
+
+
+def test_groups_are_whole_numbers():
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(16)])
+    with pytest.raises(ValueError, match=r"groups of 4\.5"):
+        quantization.round_weights(model, 4, group_size=4.5)
+
+
+def test_a_kernel_without_inputs_is_saved_and_loaded(tmp_path):
+    layer = keras.layers.EinsumDense("abc,bc->abc", (5, 4))
+    model = keras.Sequential([keras.Input((5, 4)), layer])
+    kernel = layer.kernel.numpy()
+    quantization.save(model, tmp_path / "file.npz", bits=4)
+    layer.kernel.assign(np.zeros((5, 4)))
+    quantization.load(model, tmp_path / "file.npz")
+    np.testing.assert_allclose(layer.kernel, kernel, rtol=1e-3)  # Each number has a scale of its own.
+
+
+def test_what_is_called_step_by_step_stays_in_floats():
+    # `TimeDistributed` takes `call` and not what Keras calls for integers, which had lost their scale.
+    keras.utils.set_random_seed(0)
+    inner = keras.layers.Dense(4, name="inner")
+    parts = [keras.layers.TimeDistributed(inner), keras.layers.Dense(8, name="outer")]
+    model = keras.Sequential([keras.Input((5, 4)), *parts])
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    before = model(x).numpy()
+    with pytest.warns(UserWarning, match=r"TimeDistributed. calls, so \S*inner stay"):
+        quantization.quantize_model(model, "int8")
+    np.testing.assert_allclose(model(x), before, atol=0.05)
+    assert [inner.quantization_mode, parts[1].quantization_mode] == [None, "int8"]
+
+
+def test_equations_that_keras_cannot_quantize_change_nothing():
+    parts = [keras.layers.Dense(4, name="first"), keras.layers.EinsumDense("...x,xy->...y", 6, name="dots")]
+    model = keras.Sequential([keras.Input((5, 4)), *parts])
+    with pytest.raises(ValueError, match=r"dots: its equation"):
+        quantization.quantize_model(model, "int8")
+    assert parts[0].quantization_mode is None

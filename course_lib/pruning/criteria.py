@@ -103,9 +103,10 @@ class Gradient:
     """|w times the derivative of the loss by w|: what its removal changes, to first order.
 
     Args:
-        data: List of `(x, y)`; the mean of their derivatives is taken.
-        loss: Function of `(y, model's output)` that returns a scalar; None for the loss the model is compiled
-            with.
+        data: List of `(x, y)` or, for the loss the model is compiled with, `(x, y, sample_weight)`; the mean
+            of their derivatives is taken.
+        loss: Function of `(y, model's output)` that returns a number, or one per example,
+            of which the mean is taken; None for the loss the model is compiled with.
     """
 
     def __init__(self, data, loss=None):
@@ -116,16 +117,22 @@ class Gradient:
         if self.loss is None and not model.compiled:
             raise ValueError("`Gradient` needs a `loss`, or a compiled model.")
 
-        def loss(x, y):
+        def loss(x, y, sample_weight=None):
             outputs = model(x, training=False)
             if self.loss is not None:
-                return self.loss(y, outputs)
-            return model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
+                return ops.mean(self.loss(y, outputs))  # A number already, or one per example.
+            return model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
 
         variables = [each.variable for each in weights.values()]
         total, count = [0.0] * len(variables), 0
-        for x, y in self.data:
-            found = gradients(functools.partial(loss, x, y), variables)
+        most = 3 if self.loss is None else 2
+        for batch in self.data:
+            if not isinstance(batch, (tuple, list)) or not 2 <= len(batch) <= most:
+                raise ValueError(
+                    "`data` is a list of batches `(x, y)`, or, without a `loss` of your own, also of "
+                    f"`(x, y, sample_weight)`. Received a batch of {type(batch).__name__}."
+                )
+            found = gradients(functools.partial(loss, *batch), variables)
             total = [a + ops.convert_to_numpy(b).astype("float32") for a, b in zip(total, found, strict=True)]
             count += 1
         if not count:
@@ -188,10 +195,10 @@ _WANDA = (
 def _recorded(layer, squares):
     call = layer.call
 
-    def recording(x, *arguments, **options):
-        value = ops.convert_to_numpy(x).astype("float32")
+    def recording(*arguments, **options):
+        value = ops.convert_to_numpy([*arguments, *options.values()][0]).astype("float32")
         squares[id(layer)] = squares[id(layer)] + _over_inputs(layer, value**2)
-        return call(x, *arguments, **options)
+        return call(*arguments, **options)
 
     return recording
 
@@ -210,7 +217,10 @@ def _over_inputs(layer, value):
 
 def _as_kernel(layer, norms, rank):
     if not isinstance(layer, keras.layers.EinsumDense):
-        return norms[:, None]  # Broadcasts to (..., inputs, outputs).
+        # Broadcasts to (..., inputs, outputs); of groups, every output has the inputs of its own.
+        groups = getattr(layer, "groups", 1)
+        norms = norms.reshape(groups, -1).T
+        return norms if groups == 1 else np.repeat(norms, layer.filters // groups, axis=1)
     names, kernel, _ = re.split(r",|->", layer.equation.replace(" ", ""))
     sizes = iter(norms.shape)
     return norms.reshape([next(sizes) if each in names else 1 for each in kernel])

@@ -67,6 +67,16 @@ class Follower:
         _take_off(self._model)
 
 
+def release(model):
+    """Ends all followers of a model, as a training that was stopped leaves them."""
+    function = getattr(model, "train_function", None)
+    while function is not None:
+        if getattr(function, "follower", None) is not None:
+            function.follower.active = False
+        function = getattr(function, "inner", None)
+    _take_off(model)
+
+
 def _take_off(model):
     """Takes off what is not active any more; below others it stays, and does nothing."""
     function = getattr(model, "train_function", None)

@@ -258,6 +258,8 @@ def factorize(model, ranks, row_weights=None):
             range.
     """
     check_graph(model)
+    if not isinstance(ranks, dict):
+        raise ValueError(f"`ranks` is a dict from the name of a layer to a rank. Received: {ranks!r}")
     known, replaced = named_layers(model), {}
     for name, rank in ranks.items():
         if name not in known:

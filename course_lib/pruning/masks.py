@@ -56,6 +56,8 @@ def apply_masks(model, masks):
             False; the model is then unchanged.
     """
     found = {path: each.variable for path, each in matrices(model).items()}
+    if not isinstance(masks, dict):
+        raise ValueError(f"`masks` is a dict from the path of a weight to its mask. Received: {type(masks)}")
     masks = _renamed(masks, found)
     for path, mask in masks.items():
         if path not in found:

@@ -22,7 +22,9 @@ class Plan:
         self.selection = Selection(scope, n_of_m, block_size)
         weights = prunable.prunable(model, include, exclude)
         final = dict.fromkeys(weights, schedule.final_sparsity)
-        sparsity = sparsity or {}
+        sparsity = {} if sparsity is None else sparsity
+        if not isinstance(sparsity, dict):
+            raise ValueError(f"`sparsity` is a dict from a pattern to a share. Received: {sparsity!r}")
         prunable.check_patterns(sparsity, weights)
         own, unused = set(), set(sparsity)
         for pattern, value in sparsity.items():
@@ -61,7 +63,7 @@ class Plan:
         for path, wanted in self.asked.items():
             if path not in self.pooled:
                 reached = self._zeros(path, wanted) / self._size(path)
-                if reached < 0.9 * (wanted - 1 / self._size(path)):
+                if reached < wanted - max(0.01, 1 / self._size(path)) - 1e-6:
                     short.append(f"{path} {reached:.1%} instead of {wanted:.1%}")
         if short:
             warnings.warn(
@@ -87,7 +89,11 @@ class Plan:
 
     def choose(self, step):
         """Masks for a step, as boolean arrays by path; weights that are zero go first."""
-        scores = dict(self.criterion(self.model, self.weights))  # It may be the criterion's own.
+        scores = self.criterion(self.model, self.weights)
+        if not isinstance(scores, dict):
+            raise ValueError(f"A criterion returns a dict from path to scores. Received: {type(scores)}")
+        # A dict of its own: this one may be the criterion's.
+        scores = {path: np.asarray(each) for path, each in scores.items() if path in self.weights}
         if missing := self.weights.keys() - scores.keys():
             raise ValueError(f"The criterion gives {', '.join(sorted(missing))} no scores.")
         for path, each in self.weights.items() if not getattr(self.criterion, "zeros_first", False) else ():
@@ -96,8 +102,8 @@ class Plan:
                 raise ValueError(
                     f"The criterion gives {path} scores of shape {np.shape(scores[path])}, not {value.shape}."
                 )
-            if not np.isfinite(scores[path]).all():
-                raise ValueError(f"The criterion gives {path} scores that are not finite.")
+            if scores[path].dtype.kind not in "biuf" or not np.isfinite(scores[path]).all():
+                raise ValueError(f"The criterion gives {path} scores that are not finite numbers.")
             # Not minus infinity, which pads groups.
             scores[path] = np.where(value == 0, np.finfo("float32").min, scores[path]).astype("float32")
         found, saved = self.selection.masks(
@@ -109,6 +115,15 @@ class Plan:
                 "hundredth is kept; others go instead.",
                 stacklevel=2,
             )
+            size = sum(map(self._size, self.pooled))
+            lost = size - sum(np.count_nonzero(found[path]) for path in self.pooled)
+            wanted = self.sparsities(step)[self.pooled[0]]
+            if lost < zeros_of(wanted, size):
+                warnings.warn(
+                    f"With a hundredth of each layer kept, {lost / size:.1%} of the weights are zero instead "
+                    f"of {wanted:.1%}.",
+                    stacklevel=2,
+                )
         return found
 
     def stage(self, step):

@@ -19,8 +19,12 @@ from keras import ops
 from course_lib import layers
 
 KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
-# In names of other layers' weights: tables that are looked up, and what shifts or scales.
-SPARED = re.compile(r"embed|bias|gamma|beta|alpha|scale|token|position|norm|mean|variance|lora")
+# In names of other layers' weights: tables that are looked up, and what shifts or scales. A `decomposition`
+# is no position, and what ends in "kernel" is one.
+SPARED = re.compile(
+    r"(?!.*kernel$).*(embed|token|norm|variance|lora"
+    r"|(?<![a-z])(bias(es)?|gamma|beta|alpha|scales?|position(s|al)?|mean)(?![a-z]))"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,8 @@ def matrices(model):
     Raises:
         ValueError: If the model is not built.
     """
+    if not isinstance(model, keras.Layer):
+        raise ValueError(f"A `keras.Model` or a layer is needed. Received: {model!r}")
     if not model.built:
         raise ValueError(f"The model {model.name!r} is not built: call it on a batch, or `build` it, first.")
     found, seen = {}, set()
@@ -78,7 +84,11 @@ def matrices(model):
 
 
 def _named(layer):
-    named = layer.get_prunable_weights()
+    say = layer.get_prunable_weights
+    named = say() if callable(say) else None
+    if named is None or isinstance(named, keras.Variable):
+        raise ValueError(f"`get_prunable_weights` of {layer.name} is no method that returns a list.")
+    named = list(named)  # It may be a generator.
     own = {id(variable) for variable in layer.variables}
     for variable in named:
         if id(variable) not in own or not _is_matrix(variable):
@@ -119,7 +129,7 @@ def _by_default(layer, variable):
     if type(layer).__module__.split(".")[0] == "keras" or isinstance(layer, keras.layers.Embedding):
         return False
     trained = variable.trainable or not layer.trainable  # Of a frozen layer all is without training.
-    return trained and not SPARED.search(variable.name.lower())
+    return trained and not SPARED.match(variable.name.lower())
 
 
 def prunable(model, include=(), exclude=()):
@@ -158,8 +168,8 @@ def as_array(variable):
 
 
 def as_patterns(patterns):
-    """A list of regular expressions, of one or several."""
-    return [patterns] if isinstance(patterns, (str, re.Pattern)) else list(patterns)
+    """A list of regular expressions, of one, several or None."""
+    return [patterns] if isinstance(patterns, (str, re.Pattern)) else list(patterns or ())
 
 
 def matches(patterns, path):

@@ -58,9 +58,9 @@ class Report:
 
     @property
     def sparsity(self):
-        """Share of zeros in what was to be pruned; in all, if nothing was."""
+        """Share of zeros in what was to be pruned; in all, if nothing was; 0 of no weights."""
         rows = self.pruned or self.rows
-        return sum(row.reached * row.size for row in rows) / sum(row.size for row in rows)
+        return sum(row.reached * row.size for row in rows) / max(1, sum(row.size for row in rows))
 
     def __getitem__(self, path):
         for row in self.rows:
@@ -81,7 +81,7 @@ class Report:
             for row in self.rows
         ]
         size = sum(row.size for row in self.rows)
-        share = sum(row.size for row in self.pruned) / size
+        share = sum(row.size for row in self.pruned) / max(1, size)
         total = f"{share:.0%} of {size:,} weights"
         cells.append(("total", total, "", f"{self.sparsity:.1%}", ""))
         widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]

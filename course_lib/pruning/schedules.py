@@ -56,8 +56,7 @@ class Schedule:
 
     def __init__(self, final_sparsity, begin_step=0):
         check_sparsity(final_sparsity, "final_sparsity")
-        _check_step("begin_step", begin_step)
-        self.final_sparsity, self.begin_step = final_sparsity, begin_step
+        self.final_sparsity, self.begin_step = float(final_sparsity), _whole("begin_step", begin_step)
 
     @property
     def end_step(self):
@@ -139,18 +138,17 @@ class Polynomial(Schedule):
     def __init__(self, final_sparsity, end_step, begin_step=0, initial_sparsity=0.0, power=3, frequency=100):
         super().__init__(final_sparsity, begin_step)
         check_sparsity(initial_sparsity, "initial_sparsity")
-        _check_step("end_step", end_step)
-        _check_step("frequency", frequency, 1)
+        end_step, frequency = _whole("end_step", end_step), _whole("frequency", frequency, 1)
         if initial_sparsity > final_sparsity:
             raise ValueError(
                 f"What is zero stays zero, so `initial_sparsity` cannot exceed `final_sparsity`. "
                 f"Received: {initial_sparsity=}, {final_sparsity=}"
             )
-        if end_step <= begin_step:
+        if end_step <= self.begin_step:
             raise ValueError(f"`end_step` must come after `begin_step`. Received: {begin_step=}, {end_step=}")
-        if not power > 0:
-            raise ValueError(f"`power` must be above 0. Received: {power}")
-        self._end_step, self.initial_sparsity, self.power = end_step, initial_sparsity, power
+        if isinstance(power, bool) or not isinstance(power, numbers.Real) or not 0 < power < float("inf"):
+            raise ValueError(f"`power` must be a number above 0. Received: {power!r}")
+        self._end_step, self.initial_sparsity, self.power = end_step, float(initial_sparsity), float(power)
         self.frequency = frequency
 
     @property
@@ -174,6 +172,12 @@ class Polynomial(Schedule):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _check_step(name, value, least=0):
-    if isinstance(value, bool) or value != int(value) or value < least:
-        raise ValueError(f"`{name}` must be a whole number from {least}. Received: {value}")
+def _whole(name, value, least=0):
+    """A step as an int, also of a tensor, as `cardinality` of a dataset is."""
+    try:
+        found = int(value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or isinstance(value, (bool, str)) or found != value or found < least:
+        raise ValueError(f"`{name}` must be a whole number from {least}. Received: {value!r}")
+    return found

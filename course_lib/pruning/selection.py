@@ -4,6 +4,8 @@ A mask is a boolean array of a weight's shape: False where the weight is zero an
 more zeros than asked for: numbers are rounded down, so that small layers keep at least one weight.
 """
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -134,6 +136,11 @@ def zeros_of(sparsity, size):
     return int(np.floor(sparsity * size + 1e-6))
 
 
+def _is_pair(pair):
+    whole = isinstance(pair, (list, tuple)) and all(isinstance(each, numbers.Integral) for each in pair)
+    return whole and len(pair) == 2 and min(pair) >= 1
+
+
 class Selection:
     """How scores become masks.
 
@@ -154,7 +161,7 @@ class Selection:
         if scope == "global" and (n_of_m is not None or block_size is not None):
             raise ValueError('`scope="global"` compares single weights: no `n_of_m`, no `block_size`.')
         for name, pair in (("n_of_m", n_of_m), ("block_size", block_size)):
-            if pair is not None and (len(pair) != 2 or not all(int(each) == each >= 1 for each in pair)):
+            if pair is not None and not _is_pair(pair):
                 raise ValueError(f"`{name}` must be two whole numbers from 1. Received: {pair}")
         if n_of_m is not None and not n_of_m[0] < n_of_m[1]:
             raise ValueError(f"Of `n_of_m`, n must be below m. Received: {n_of_m}")

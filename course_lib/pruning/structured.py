@@ -85,9 +85,10 @@ def head_columns(name, kept, num_heads, size):
 
 def checked(name, what, kept, count):
     """The numbers of units as a list of int; ValueError unless each exists, once, and there is one."""
-    numbers = np.asarray(list(kept))
-    if numbers.size and numbers.dtype.kind not in "iu":
-        raise ValueError(f"{name}: give {what} by number, from 0 to {count - 1}. Received: {list(kept)}")
+    kept = list(kept) if np.iterable(kept) else kept
+    numbers = np.asarray(kept)
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise ValueError(f"{name}: give {what} by number in a list, from 0 to {count - 1}. Received: {kept}")
     kept = numbers.astype(int).ravel().tolist()
     if not kept or len(set(kept)) < len(kept) or min(kept) < 0 or max(kept) >= count:
         raise ValueError(
@@ -128,6 +129,8 @@ def keep(model, heads=None, neurons=None, filters=None):
     check_graph(model)
     known, inside, joined = named_layers(model), {}, {}
     for what, asked in (("heads", heads), ("neurons", neurons), ("filters", filters)):
+        if not isinstance(asked, dict | None):
+            raise ValueError(f"`{what}` is a dict from the name of a layer to numbers. Received: {asked!r}")
         for name, kept in (asked or {}).items():
             counts = _counts(known[name]) if name in known else {}
             if what not in counts:
@@ -223,13 +226,13 @@ def drop_blocks(model, dropped):
     """
     check_graph(model)
     found = {name: layer for name, layer in named_layers(model).items() if _is_block(layer)}
-    dropped = {dropped} if isinstance(dropped, str) else set(dropped)
+    dropped = {dropped} if not np.iterable(dropped) or isinstance(dropped, str) else set(dropped)
     kinds = {type(found[name]) for name in dropped & set(found)}
     left = {type(layer) for name, layer in found.items() if name not in dropped}
     if not dropped <= set(found) or not kinds <= left:
         raise ValueError(
             "Name some of the blocks, layers made of layers that keep the shape of their input, and not all. "
-            f"Received: {', '.join(sorted(dropped))}. The model has: {', '.join(found) or 'none'}"
+            f"Received: {', '.join(map(str, dropped))}. The model has: {', '.join(found) or 'none'}"
         )
     return rebuild(model, {}, [id(found[name]) for name in dropped])
 

@@ -86,6 +86,7 @@ def strip(model):
     if hasattr(model, "strip"):
         return model.strip()
     masks.forget(model)
+    hooks.release(model)
     return model
 
 
@@ -110,6 +111,7 @@ class Pruning(keras.callbacks.Callback):
         self.plan, self.masks, self.step = plan, {}, 0
         self._masked, self._masks, self._stage = [], [], None
         self._begun, self._revived, self._updates = False, 0, 0
+        self._counter, self._before = None, 0  # The optimizer that counts, and the steps before it.
 
     # `on_train_batch_end` may come from another thread, so Keras need not wait for the numbers of each step.
     async_safe = True
@@ -183,8 +185,10 @@ class Pruning(keras.callbacks.Callback):
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         seen = _batches_seen(self.model)
-        # Compiled anew, an optimizer starts to count anew, but the training goes on.
-        self.step = seen or self.step
+        if self._counter is not optimizer:
+            # Compiled anew, an optimizer starts to count anew, but the training goes on.
+            self._counter, self._before = optimizer, 0 if seen else self.step
+        self.step = self._before + seen if seen else self.step
         if hasattr(self.plan.criterion, "start"):
             self.plan.criterion.start(self.plan.weights)
         self._prepare()

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from course_lib import layers
+from course_lib.pruning.prunable import as_patterns
 
 VECTORS = r"bias|gamma|beta|alpha|moving_\w+"  # Few, added or multiplied by element, and left as they are.
 ADAPTERS = r"lora_\w+"  # As in Dettmers et al., "QLoRA", NeurIPS 2023, arXiv:2305.14314.
@@ -158,7 +159,7 @@ def spared(paths, spare):
 
     Args:
         paths: List with a list of paths for each.
-        spare: Regular expressions; a thing is spared if one is found in one of its paths.
+        spare: Regular expressions, or one; a thing is spared if one is found in one of its paths.
 
     Returns:
         List of bool.
@@ -166,6 +167,7 @@ def spared(paths, spare):
     Raises:
         ValueError: If an expression is found nowhere.
     """
+    spare = as_patterns(spare)
     for pattern in spare:
         if not any(re.search(pattern, path) for each in paths for path in each):
             known = ", ".join(path for each in paths for path in each[:1])

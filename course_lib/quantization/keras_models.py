@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from course_lib import layers, transformer
+from course_lib.pruning.prunable import as_patterns
 from course_lib.quantization.axes import (
     as_matrix,
     as_table,
@@ -33,7 +34,7 @@ def round_weights(model, bits, group_size=None, spare=()):
         bits: Bits per integer, from 2 to 8.
         group_size: Inputs that share a scale; None has one per output of the layer (see `input_axes`), and
             per row of an embedding.
-        spare: Regular expressions; tables in whose path one is found are left alone.
+        spare: Regular expressions, or one; tables in whose path one is found are left alone.
 
     Returns:
         The model.
@@ -74,7 +75,7 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
         group_size: Inputs that share a scale, for the modes of 4 bits; None has one per output.
         samples: For "gptq" and "awq", on an `encoder` or a classifier on one: integers of shape
             `(texts, length)`, token ids without padding.
-        spare: Regular expressions; layers in whose path one is found keep their weights.
+        spare: Regular expressions, or one; layers in whose path one is found keep their weights.
 
     Returns:
         The model.
@@ -92,13 +93,29 @@ def quantize_model(model, mode, group_size=None, samples=None, spare=()):
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: {mode!r}")
     known, every = tables(model), [layer for *_, layer in layers.walk(model)]
-    leaves = [layer for layer in every if _quantizable(layer) and not layers.children(layer)]
+    # `TimeDistributed` calls its layer past Keras' switch to integers, which would come out without a scale.
+    timed = [each for each in every if isinstance(each, keras.layers.TimeDistributed)]
+    timed = {id(layer) for each in timed for *_, layer in layers.walk(each)}
+    leaves = [each for each in every if _quantizable(each) and not layers.children(each)]
+    if left := [each.path for each in leaves if id(each) in timed]:
+        warnings.warn(
+            f"Keras cannot quantize what `TimeDistributed` calls, so {', '.join(left)} stay as they are. "
+            "`quantization.save` packs them, too.",
+            stacklevel=2,
+        )
+        leaves = [each for each in leaves if id(each) not in timed]
     paths = [[layer.path or layer.name, *(each.path for each in layer.variables)] for layer in leaves]
     wanted = [layer for layer, out in zip(leaves, spared(paths, spare), strict=True) if not out]
     if not wanted:
         raise ValueError(f"The model {model.name!r} has no layer that Keras can quantize, or all are spared.")
     if any(layer.quantization_mode for layer in wanted):
         raise ValueError(f"The model {model.name!r} is quantized already.")
+    for layer in wanted:
+        if mode != "float8" and "..." in getattr(layer, "equation", ""):
+            raise ValueError(
+                f"Keras cannot quantize {layer.path}: its equation, {layer.equation!r}, has axes without "
+                "letters. Give each axis one, or `spare` the layer."
+            )
     if group_size is not None and mode in ("int8", "float8"):
         raise ValueError(f"{mode} has no groups. Received: {group_size=}")
     owners = {id(variable): layer for layer in wanted for variable in layer.variables}
@@ -207,7 +224,7 @@ def _quantizable(layer):
 
 
 def _matches(path, spare):
-    return any(re.search(pattern, path) for pattern in spare)
+    return any(re.search(pattern, path) for pattern in as_patterns(spare))
 
 
 def _groups_of_int4(group_size):

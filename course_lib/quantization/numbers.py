@@ -121,7 +121,7 @@ def check_groups(shape, group_size, name="The kernel"):
     """Raises a ValueError unless groups of inputs of this size divide a kernel of this shape."""
     if len(shape) != 2:
         raise ValueError(f"{name} must have two axes, inputs and outputs. Received the shape {tuple(shape)}")
-    if group_size < 1 or shape[0] % group_size:
+    if not isinstance(group_size, (int, np.integer)) or group_size < 1 or shape[0] % group_size:
         raise ValueError(
             f"{name} has {shape[0]} inputs, which groups of {group_size} do not divide. Take a divisor, such "
             f"as {max(d for d in range(1, 129) if shape[0] % d == 0)}, or None for one scale per output."

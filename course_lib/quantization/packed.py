@@ -116,7 +116,7 @@ def load(model, path):
 def _restored(arrays, i, bits, name, shape, inputs):
     if inputs is None:
         return arrays[f"{i}"].reshape(shape)
-    if not inputs or sorted(set(inputs)) != sorted(inputs) or not set(inputs) <= set(range(len(shape))):
+    if sorted(set(inputs)) != sorted(inputs) or not set(inputs) <= set(range(len(shape))):
         raise ValueError(f"{name} has not the axes {inputs}")
     count = int(np.prod([shape[axis] for axis in inputs]))
     matrix = (count, int(np.prod(shape)) // count)
