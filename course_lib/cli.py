@@ -138,7 +138,8 @@ def links(
     if not (root / "pyproject.toml").is_file():
         raise ValueError(f"There is no pyproject.toml in {root.absolute()}: run this in the clone.")
     changed = addresses.rewrite(root, repo)
-    typer.echo(f"{len(changed)} files changed." if changed else f"All addresses name {repo} already.")
+    count = "1 file" if len(changed) == 1 else f"{len(changed)} files"
+    typer.echo(f"{count} changed." if changed else f"All addresses name {repo} already.")
     for path in changed:
         typer.echo(f"  {path}")
 
@@ -256,7 +257,7 @@ def progress():
         bar = "█" * round(20 * done / len(asked))
         total = sum(question.points for question in asked)
         typer.echo(
-            f"{questions.number(word):02d} {word:<16}{bar:░<20} {done} of {len(asked)} questions, "
+            f"{questions.number(word):02d} {word:<18}{bar:░<20} {done} of {len(asked)} questions, "
             f"{points} of {total} points"
         )
     typer.echo(f"(kept in {feedback.progress_file()})")
@@ -339,7 +340,9 @@ def reset(
 @app.command()
 def grade(
     paths: Annotated[list[pathlib.Path], typer.Argument(help="Notebooks, folders and zip files.")],
-    output: Annotated[pathlib.Path, typer.Option(help="Folder for the results.")] = pathlib.Path("grades"),
+    output: Annotated[
+        pathlib.Path, typer.Option(help="Folder for the results.", file_okay=False)
+    ] = pathlib.Path("grades"),
     jobs: Annotated[int | None, typer.Option(help="Submissions at a time; default: one per core.")] = None,
     seed: Annotated[int | None, typer.Option(help="Draws the inputs; default: a new one.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Ids of the questions to mark.")] = None,
@@ -525,6 +528,10 @@ def explain(
     *folder, text = arguments
     if len(folder) > 1 or (folder and bundle):
         raise ValueError("Give one bundle at most, and one text: put the text in quotes.")
+    if folder and not pathlib.Path(folder[0]).is_dir():  # Two words of a text without quotes, most likely.
+        raise ValueError(
+            f"{folder[0]} is no folder with a bundle. If it is text, put all of the text in quotes."
+        )
     if deployment.wordless(text):
         raise ValueError("There is nothing but white space or tags in the text.")
     classifier = deployment.Classifier(_bundle(pathlib.Path(folder[0]) if folder else bundle))
@@ -735,6 +742,14 @@ def train(
         )
 
 
+def _said(error):
+    """What an error says: of the system's own the file and the reason, not their numbers."""
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    if isinstance(error, OSError) and error.strerror and isinstance(name, str | pathlib.PurePath):
+        return f"{name}: {error.strerror}."
+    return str(error)
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.
@@ -743,7 +758,7 @@ def main():
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         # Names of files come from others, and a terminal obeys what stands in them.
-        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in _said(error))
         typer.echo(f"course: {shown}", err=True)
         sys.exit(1)
 

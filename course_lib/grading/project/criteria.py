@@ -139,6 +139,9 @@ class _Tables:
         self.ours = self._read(files, "predictions", columns)
         self.baseline = self._read(files, "baseline", columns)
         self.training = self._read(files, "training", columns[:1], reading.TRAINING_ROWS)
+        names = {f"results/{name}.csv" for name in ("labels", "predictions", "baseline", "training")}
+        if names - files.sizes.keys() - files.others.keys():
+            self.problems.append("`project.save`, at the end of the notebook, writes all four.")
         for name, found in (("predictions", self.ours), ("baseline", self.baseline)):
             if found is not None and self.labels is not None and found.keys() != self.labels.keys():
                 lost, more = len(self.labels.keys() - found.keys()), len(found.keys() - self.labels.keys())
@@ -249,7 +252,9 @@ def _size(files, results):
     found = (f"The folder model holds {many} with {total:,} bytes.",) if inside else ()
     missing = []
     if not inside:
-        missing.append("There is no folder model with what a service would load.")
+        missing.append(
+            "There is no folder model with what a service would load: `export` in the notebook writes it."
+        )
     missing += [f"{identity.printable(name, 80)} {files.others[name]}." for name in others[:3]]
     if total > MODEL_BYTES:
         missing.append(f"That is more than {MODEL_BYTES // 10**9} GB: compress it, as lessons 06 and 07 do.")
@@ -267,7 +272,8 @@ def _latency(files, results):
         record = reading.record(files, "results/latency.json")
         seconds = _times(record.get("seconds"))
     except Unreadable as error:
-        return Line("latency", False, (), (str(error),))
+        maker = "`project.measure`, at the end of the notebook, writes it."
+        return Line("latency", False, (), (str(error), maker))
     names = {key: record.get(key) for key in ("machine", "yardstick")}
     missing = [
         f"results/latency.json: `{key}` must say which it was."
@@ -306,7 +312,8 @@ def _card(files):
     """The card's sections by heading, and why it cannot be read, or an empty text."""
     text, problem = _attempt(reading.text, files, "CARD.md")
     if problem:
-        return {}, problem
+        there = "CARD.md" in files.sizes or "CARD.md" in files.others
+        return {}, problem if there else f"{problem} `course capstone` with a new folder writes one to fill."
     text = re.sub(r"<!--.*?(?:-->|\Z)", " ", text, flags=re.DOTALL)  # What the template asks.
     sections, name = {}, None
     for line in text.splitlines():
