@@ -2,17 +2,41 @@
 
 import contextlib
 import enum
+import inspect
 import json
 import pathlib
 import signal
 import sys
+import typing
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.models
 
 import course_lib
 
+# Help is printed without Rich's markup, and `\[default: 8000]` would be its way to write a bracket.
+typer.core.HAS_RICH = False
+
+
+class _Group(typer.core.TyperGroup):
+    """Gives arguments their help back, which typer up to 0.20 sets before click 8.5 sets it to None."""
+
+    def get_command(self, ctx, name):
+        command = super().get_command(ctx, name)
+        if command is not None and command.callback is not None:
+            hints = typing.get_type_hints(inspect.unwrap(command.callback), include_extras=True)
+            for parameter in command.params:
+                for said in getattr(hints.get(parameter.name), "__metadata__", ()):
+                    if isinstance(said, typer.models.ArgumentInfo):
+                        parameter.help = parameter.help or said.help
+            command.format_arguments = lambda ctx, formatter: None  # Click's; typer lists them, too.
+        return command
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Attention to Edge: the course's command.",
     no_args_is_help=True,
     add_completion=False,
@@ -186,7 +210,8 @@ def check(
     notebook: Annotated[
         pathlib.Path,
         typer.Argument(
-            help="An exercise, such as exercises/01_attention.ipynb, or a project's folder or zip."
+            help="An exercise, such as exercises/01_attention.ipynb, or a project's folder or zip.",
+            metavar="PATH",
         ),
     ],
 ):

@@ -79,6 +79,17 @@ def test_help_names_every_command(monkeypatch, capsys):
         assert command in out
 
 
+@pytest.mark.parametrize("command", sorted(typer.main.get_command(cli.app).commands))
+def test_help_says_what_each_argument_is(monkeypatch, capsys, command):
+    assert course(monkeypatch, command, "--help") == 0
+    out = capsys.readouterr().out
+    assert "\\[" not in out  # Markup that nobody renders.
+    assert out.lower().count("arguments:\n") <= 1
+    for line in re.findall(r"Arguments:\n((?:  .*\n)+)", out)[:1]:
+        for name, said in re.findall(r"^  (\S.*?)  +(.*)", line, re.MULTILINE):
+            assert not said.startswith("["), f"{command}: {name} has no help"
+
+
 def test_version(monkeypatch, capsys):
     assert course(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"course {course_lib.__version__}\n"
