@@ -344,6 +344,10 @@ def test_a_certificate_is_written_and_confirmed(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "thesis.html").read_text() == "mine"
     lost = run("certificate", "--confirm", str(tmp_path / "lost.html"))
     assert "lost.html cannot be read: No such file or directory." in str(lost.exception)
+    os.mkfifo(tmp_path / "pipe.html")  # Reading it would wait for ever.
+    assert "is not a certificate" in str(
+        run("certificate", "--confirm", str(tmp_path / "pipe.html")).exception
+    )
     marks = [{"id": q, "status": "right", "digest": d} for q, d in _passed(page).items()]
     assert None not in _passed(page).values()
     (tmp_path / "grades/submissions").mkdir(parents=True)

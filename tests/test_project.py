@@ -469,6 +469,12 @@ def test_a_card_with_holes(mine, instead, said):
     assert said in missing(mine, "card")
 
 
+def test_a_colon_and_capitals_in_a_heading_do_not_matter(mine):
+    text = (mine / "CARD.md").read_text(encoding="utf-8")
+    (mine / "CARD.md").write_text(text.replace("## Results", "## RESULTS:"), encoding="utf-8")
+    assert project.check(mine).complete
+
+
 def test_a_card_that_is_none(mine):
     (mine / "CARD.md").unlink()
     said = "CARD.md is missing. `course capstone` with a new folder writes one to fill."

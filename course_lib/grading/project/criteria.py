@@ -213,7 +213,7 @@ def _score(comparison, problem, results):
     shown = [f"{value:.1%}" if share else f"{value:.4g}" for value in scores.values()]
     found = f"Recomputed {name}: {shown[0]} by your model, {shown[1]} by the baseline."
     missing = [
-        f"The card's section Results does not state {text} of {who}."
+        f"The card does not state {text} of {who} under ## Results."
         for (who, value), text in zip(scores.items(), shown, strict=True)
         if not states(results, value, share)
     ]
@@ -259,7 +259,7 @@ def _size(files, results):
     if total > MODEL_BYTES:
         missing.append(f"That is more than {MODEL_BYTES // 10**9} GB: compress it, as lessons 06 and 07 do.")
     elif inside and not states_size(results, total):
-        missing.append(f"The card's section Results does not state the size, such as {_megabytes(total)}.")
+        missing.append(f"The card does not state the size, such as {_megabytes(total)}, under ## Results.")
     return Line("size", not missing, found, tuple(missing))
 
 
@@ -289,7 +289,7 @@ def _latency(files, results):
         f"That is {ratio:.3g} times as long as {yardstick}, which took turns.",
     )
     if not missing and not (states(results, middle) or states(results, ratio)):
-        missing.append(f"The card's section Results states neither {middle:.3g} ms nor {ratio:.3g} times.")
+        missing.append(f"The card states neither {middle:.3g} ms nor {ratio:.3g} times under ## Results.")
     return Line("latency", not missing, found, tuple(missing))
 
 
@@ -318,7 +318,7 @@ def _card(files):
     sections, name = {}, None
     for line in text.splitlines():
         if heading := re.match(r"##[ \t]+([^#\s][^\n]{0,80})$", line.rstrip()):
-            name = heading[1].strip()
+            name = heading[1].strip().rstrip(":").capitalize()
             sections.setdefault(name, "")
         elif name is not None:
             sections[name] += f"{line}\n"
