@@ -2,17 +2,41 @@
 
 import contextlib
 import enum
+import inspect
 import json
 import pathlib
 import signal
 import sys
+import typing
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.models
 
 import course_lib
 
+# Help is printed without Rich's markup, and `\[default: 8000]` would be its way to write a bracket.
+typer.core.HAS_RICH = False
+
+
+class _Group(typer.core.TyperGroup):
+    """Gives arguments their help back, which typer up to 0.20 sets before click 8.5 sets it to None."""
+
+    def get_command(self, ctx, name):
+        command = super().get_command(ctx, name)
+        if command is not None and command.callback is not None:
+            hints = typing.get_type_hints(inspect.unwrap(command.callback), include_extras=True)
+            for parameter in command.params:
+                for said in getattr(hints.get(parameter.name), "__metadata__", ()):
+                    if isinstance(said, typer.models.ArgumentInfo):
+                        parameter.help = parameter.help or said.help
+            command.format_arguments = lambda ctx, formatter: None  # Click's; typer lists them, too.
+        return command
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Attention to Edge: the course's command.",
     no_args_is_help=True,
     add_completion=False,
@@ -138,7 +162,8 @@ def links(
     if not (root / "pyproject.toml").is_file():
         raise ValueError(f"There is no pyproject.toml in {root.absolute()}: run this in the clone.")
     changed = addresses.rewrite(root, repo)
-    typer.echo(f"{len(changed)} files changed." if changed else f"All addresses name {repo} already.")
+    count = "1 file" if len(changed) == 1 else f"{len(changed)} files"
+    typer.echo(f"{count} changed." if changed else f"All addresses name {repo} already.")
     for path in changed:
         typer.echo(f"  {path}")
 
@@ -185,7 +210,8 @@ def check(
     notebook: Annotated[
         pathlib.Path,
         typer.Argument(
-            help="An exercise, such as exercises/01_attention.ipynb, or a project's folder or zip."
+            help="An exercise, such as exercises/01_attention.ipynb, or a project's folder or zip.",
+            metavar="PATH",
         ),
     ],
 ):
@@ -256,7 +282,7 @@ def progress():
         bar = "█" * round(20 * done / len(asked))
         total = sum(question.points for question in asked)
         typer.echo(
-            f"{questions.number(word):02d} {word:<16}{bar:░<20} {done} of {len(asked)} questions, "
+            f"{questions.number(word):02d} {word:<18}{bar:░<20} {done} of {len(asked)} questions, "
             f"{points} of {total} points"
         )
     typer.echo(f"(kept in {feedback.progress_file()})")
@@ -339,7 +365,9 @@ def reset(
 @app.command()
 def grade(
     paths: Annotated[list[pathlib.Path], typer.Argument(help="Notebooks, folders and zip files.")],
-    output: Annotated[pathlib.Path, typer.Option(help="Folder for the results.")] = pathlib.Path("grades"),
+    output: Annotated[
+        pathlib.Path, typer.Option(help="Folder for the results.", file_okay=False)
+    ] = pathlib.Path("grades"),
     jobs: Annotated[int | None, typer.Option(help="Submissions at a time; default: one per core.")] = None,
     seed: Annotated[int | None, typer.Option(help="Draws the inputs; default: a new one.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Ids of the questions to mark.")] = None,
@@ -525,6 +553,10 @@ def explain(
     *folder, text = arguments
     if len(folder) > 1 or (folder and bundle):
         raise ValueError("Give one bundle at most, and one text: put the text in quotes.")
+    if folder and not pathlib.Path(folder[0]).is_dir():  # Two words of a text without quotes, most likely.
+        raise ValueError(
+            f"{folder[0]} is no folder with a bundle. If it is text, put all of the text in quotes."
+        )
     if deployment.wordless(text):
         raise ValueError("There is nothing but white space or tags in the text.")
     classifier = deployment.Classifier(_bundle(pathlib.Path(folder[0]) if folder else bundle))
@@ -735,6 +767,14 @@ def train(
         )
 
 
+def _said(error):
+    """What an error says: of the system's own the file and the reason, not their numbers."""
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    if isinstance(error, OSError) and error.strerror and isinstance(name, str | pathlib.PurePath):
+        return f"{name}: {error.strerror}."
+    return str(error)
+
+
 def main():
     """Entry point: an error that a user can act on is a message on stderr and exit status 1."""
     if hasattr(sys.stdout, "reconfigure"):  # A terminal in another encoding lacks our ticks and bars.
@@ -743,7 +783,7 @@ def main():
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         # Names of files come from others, and a terminal obeys what stands in them.
-        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in _said(error))
         typer.echo(f"course: {shown}", err=True)
         sys.exit(1)
 

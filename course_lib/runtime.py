@@ -396,7 +396,11 @@ def atomic_write(path, private=False):
         A `pathlib.Path` on the same file system.
     """
     path = pathlib.Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        error.filename = str(path)  # The name that the caller gave says more than one that was made up.
+        raise
     os.close(handle)
     temporary = pathlib.Path(name)
     try:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 import typer.testing
@@ -78,6 +79,17 @@ def test_help_names_every_command(monkeypatch, capsys):
         assert command in out
 
 
+@pytest.mark.parametrize("command", sorted(typer.main.get_command(cli.app).commands))
+def test_help_says_what_each_argument_is(monkeypatch, capsys, command):
+    assert course(monkeypatch, command, "--help") == 0
+    out = capsys.readouterr().out
+    assert "\\[" not in out  # Markup that nobody renders.
+    assert out.lower().count("arguments:\n") <= 1
+    for line in re.findall(r"Arguments:\n((?:  .*\n)+)", out)[:1]:
+        for name, said in re.findall(r"^  (\S.*?)  +(.*)", line, re.MULTILINE):
+            assert not said.startswith("["), f"{command}: {name} has no help"
+
+
 def test_version(monkeypatch, capsys):
     assert course(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"course {course_lib.__version__}\n"
@@ -94,7 +106,8 @@ def test_a_terminal_that_lacks_a_character_gets_the_rest(tmp_path, encoding):
     assert result.returncode == 0, result.stderr
     bar = ("░" * 20).encode(encoding, errors="replace").decode(encoding)
     lines = result.stdout.decode(encoding).splitlines()
-    assert lines[0].startswith(f"01 attention       {bar} 0 of ")
+    assert lines[0].startswith(f"01 attention         {bar} 0 of ")
+    assert any(line.startswith(f"10 interpretability  {bar} 0 of ") for line in lines)
     assert lines[-1] == f"(kept in {tmp_path / 'progress.json'})"
 
 
@@ -320,10 +333,21 @@ def test_a_certificate_is_written_and_confirmed(tmp_path, monkeypatch, capsys):
     known = {q: dict.fromkeys(("right", "tries", "mistake", "answer", "fuller"), True) for q in _ids()}
     (tmp_path / "progress.json").write_text(json.dumps(known))
     page = tmp_path / "c.html"
-    written = run(
-        "certificate", "--name", "Ada", "--output", str(page), "--notebooks", str(ROOT / "solutions")
-    )
+    for _ in range(2):  # Its own kind is replaced.
+        written = run(
+            "certificate", "--name", "Ada", "--output", str(page), "--notebooks", str(ROOT / "solutions")
+        )
     assert "Its number: " in written.output
+    (tmp_path / "thesis.html").write_text("mine")
+    refused = run("certificate", "--name", "Ada", "--output", str(tmp_path / "thesis.html"))
+    assert "is there already and is no certificate" in str(refused.exception)
+    assert (tmp_path / "thesis.html").read_text() == "mine"
+    lost = run("certificate", "--confirm", str(tmp_path / "lost.html"))
+    assert "lost.html cannot be read: No such file or directory." in str(lost.exception)
+    os.mkfifo(tmp_path / "pipe.html")  # Reading it would wait for ever.
+    assert "is not a certificate" in str(
+        run("certificate", "--confirm", str(tmp_path / "pipe.html")).exception
+    )
     marks = [{"id": q, "status": "right", "digest": d} for q, d in _passed(page).items()]
     assert None not in _passed(page).values()
     (tmp_path / "grades/submissions").mkdir(parents=True)
@@ -351,6 +375,37 @@ def test_an_autograder_is_written(tmp_path):
     result = run("autograder", str(tmp_path / "a.zip"), "--partial")
     assert "Upload it" in result.output
     assert (tmp_path / "a.zip").stat().st_size > 100_000
+    assert run("autograder", str(tmp_path / "a.zip")).exit_code == 0  # Its own kind is replaced.
+
+
+@pytest.mark.parametrize("what", ["a file", "a zip", "a folder"])
+def test_an_autograder_replaces_nothing_else(tmp_path, monkeypatch, capsys, what):
+    path = tmp_path / "mine.zip"
+    if what == "a folder":
+        path.mkdir()
+    elif what == "a zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("thesis.txt", "mine")
+    else:
+        path.write_text("mine")
+    before = None if path.is_dir() else path.read_bytes()
+    assert course(monkeypatch, "autograder", str(path)) == 1
+    assert "is there already and is no autograder" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["mine.zip"]
+    assert before is None or path.read_bytes() == before
+
+
+def test_an_error_of_the_system_names_the_file_and_no_number(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    assert course(monkeypatch, "capstone", str(tmp_path / "file" / "project")) == 1
+    assert capsys.readouterr().err == f"course: {tmp_path / 'file' / 'project'}: Not a directory.\n"
+    assert course(monkeypatch, "autograder", str(tmp_path / "file" / "a.zip")) == 1
+    assert capsys.readouterr().err == f"course: {tmp_path / 'file' / 'a.zip'}: Not a directory.\n"
+
+
+def test_words_without_quotes_are_no_bundle(monkeypatch, capsys):
+    assert course(monkeypatch, "explain", "Wonderful", "film") == 1
+    assert capsys.readouterr().err.endswith("If it is text, put all of the text in quotes.\n")
 
 
 def test_an_error_obeys_no_escape_sequence_of_a_name(tmp_path, monkeypatch, capsys):

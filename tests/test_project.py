@@ -205,9 +205,11 @@ def test_a_new_project_says_what_to_do(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     for part in (
         "results/labels.csv is missing.",
+        "`project.save`, at the end of the notebook, writes all four.",
         "The held-out data have to be right first.",
         "There is no folder model",
         "results/latency.json is missing.",
+        "`project.measure`, at the end of the notebook, writes it.",
         "Its section Problem has 0 words of your own",
         "0 of 40 points",
     ):
@@ -467,7 +469,16 @@ def test_a_card_with_holes(mine, instead, said):
     assert said in missing(mine, "card")
 
 
+def test_a_colon_and_capitals_in_a_heading_do_not_matter(mine):
+    text = (mine / "CARD.md").read_text(encoding="utf-8")
+    (mine / "CARD.md").write_text(text.replace("## Results", "## RESULTS:"), encoding="utf-8")
+    assert project.check(mine).complete
+
+
 def test_a_card_that_is_none(mine):
+    (mine / "CARD.md").unlink()
+    said = "CARD.md is missing. `course capstone` with a new folder writes one to fill."
+    assert missing(mine, "card") == said
     (mine / "CARD.md").write_bytes(b"\xff\xfe\x00")
     assert missing(mine, "card") == "CARD.md is not UTF-8: save it as such."
     (mine / "CARD.md").write_bytes(b"x" * (reading.TEXT_BYTES + 1))

@@ -208,6 +208,7 @@ def test_a_quote_that_is_not_closed_costs_no_memory_and_not_the_rest(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"text,n\n" + good + bad + good)
     report = score.score(tmp_path / "in.csv", tmp_path / "out.csv", StandIn())
     assert report.reasons == {"broken CSV": 1}
+    assert "or a quote that is not closed" in (tmp_path / "out.csv.rejected.jsonl").read_text()
     assert report.scored > 6  # After 131,072 characters the next line begins a row again.
 
 

@@ -316,7 +316,7 @@ def test_without_jax_the_error_says_what_to_install(monkeypatch, tmp_path):
     [
         ("text,label\nfine,1\ngood,maybe\n", "Line 3 of .* its `label` is none of 0, 1, negative, positive"),
         ("text,label\nfine,1\n,0\n", "Line 3 of .* no text"),
-        ("text,n\nfine,1\n", "Line 2 of .* its `label` is none of"),
+        ("text,n\nfine,1\n", "Line 2 of .* it has no `label`"),
         ("text,label\nfine,1\ngood,1\n", "must have texts of both labels"),
     ],
 )

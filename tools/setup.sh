@@ -40,7 +40,7 @@ index="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$($py -m pip config get global.index
 export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$PWD/.venv"
 uv="$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
 sed -n '/^uv==/,/^    # via/p' requirements.lock >.venv/uv.lock
-echo "Installing the packages of requirements.lock (about 3 GB on disk) ..."
+echo "Installing the packages of requirements.lock (about 4 GB on disk) ..."
 if $py -m pip install --quiet --require-hashes --no-deps -r .venv/uv.lock >"$log" 2>&1 &&
     $py -m uv pip sync --quiet --no-config --require-hashes requirements.lock >>"$log" 2>&1; then
     :

@@ -29,6 +29,7 @@ WRONG = 5.0  # What a wrong reply costs, in hand-overs to a person.
 SHARE = 0.1  # Of questions that are out of scope, assumed when the threshold is chosen.
 FORMAT = "assistant-1"  # Of the folder: another when an older reader would misunderstand a newer one.
 ENCODER, TOKENIZER, INDEX, CARD = "encoder.tflite", "tokenizer.json", "index.npz", "card.json"
+AGAIN = "`course assist --bundle`, with the name of a folder that is not there, makes one."
 FILES = (ENCODER, TOKENIZER, INDEX, CARD, "README.md")  # All that is in the folder.
 
 # From vectors to trust
@@ -505,10 +506,16 @@ def _read(folder):
             and isinstance(card["threshold"], float)
             and isinstance(card["questions"], list)
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} is no assistant that `course assist` made: {error}") from None
+    except OSError as error:
+        raise ValueError(
+            f"{folder} is no assistant that `course assist` made: {error.filename}: {error.strerror}. {AGAIN}"
+        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{folder} is no assistant that `course assist` made: {error}. {AGAIN}") from None
     if not right:
-        raise ValueError(f"{folder} is damaged, or of another version: its files are not those of its card.")
+        raise ValueError(
+            f"{folder} is damaged, or of another version: its files are not those of its card. {AGAIN}"
+        )
     return card, files
 
 

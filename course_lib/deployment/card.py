@@ -101,7 +101,9 @@ def parse(folder):
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no card of format {FORMAT}: {error}") from None
+        raise ValueError(
+            f"{path} is no card of format {FORMAT}: {error}. `course export` makes a bundle again."
+        ) from None
     version = card.get("format") if isinstance(card, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise ValueError(
@@ -109,7 +111,7 @@ def parse(folder):
             f"knows format {FORMAT}. Update course-lib."
         )
     if version != FORMAT:
-        raise ValueError(f"{path} is no card of format {FORMAT}.")
+        raise ValueError(f"{path} is no card of format {FORMAT}. `course export` makes a bundle again.")
     if wrong := faults(card):
         raise ValueError(f"{path} is no card of format {FORMAT}: {'; '.join(wrong)}.")
     return card

@@ -8,13 +8,16 @@ import datetime
 import hashlib
 import html
 import json
+import os
 import pathlib
 import re
 
 from course_lib import questions, runtime
 from course_lib.grading import answers, feedback, identity, tables
+from course_lib.grading.submissions import regular
 
 NAME_CHARACTERS = 100
+PAGE_BYTES = 2**20  # Read of a certificate: far more than one has.
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -89,8 +92,14 @@ def write(path, name, notebooks=(), date=None):
         The record, as `digest` takes it.
 
     Raises:
-        ValueError: If something is not done yet, or the name cannot be used.
+        ValueError: If something is not done yet, the name cannot be used, or `path` is there and is no
+            certificate.
     """
+    if os.path.lexists(path):
+        try:
+            _record(path)
+        except ValueError:
+            raise ValueError(f"{path} is there already and is no certificate. Choose another name.") from None
     name = " ".join(name.split())
     if not name or len(name) > NAME_CHARACTERS or not name.isprintable():
         raise ValueError(f"A name of 1 to {NAME_CHARACTERS} characters is needed. Received: {name[:200]!r}")
@@ -220,14 +229,17 @@ def _record(path):
     path = pathlib.Path(path)
     shown = identity.printable(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with regular(path) as file:
+            text = file.read(PAGE_BYTES).decode("utf-8")
         found = re.search(r'<pre hidden id="record">(.*?)</pre>', text, re.DOTALL)
         said = re.search(r'<p class="digest">([0-9a-f]{64})</p>', text)
         record = json.loads(html.unescape(found[1]))
         fits = digest(record) == said[1]
         shown_as = [re.search(rf'<p class="{kind}">(.*?)</p>', text)[1] for kind in ("name", "date")]
         fits = fits and shown_as == [html.escape(record["name"]), record["date"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError as error:
+        raise ValueError(f"{shown} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{shown} is not a certificate of this course ({type(error).__name__}).") from None
     return record if fits else f"{shown} was changed: its number does not fit what it says."
 

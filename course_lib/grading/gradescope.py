@@ -1,8 +1,10 @@
 """Writes what Gradescope takes (https://gradescope-autograders.readthedocs.io/en/latest/specs/)."""
 
 import json
+import os
 import pathlib
 import re
+import zipfile
 
 from course_lib import runtime
 from course_lib.grading import tables
@@ -84,8 +86,11 @@ def autograder(path, options=()):
         options: Further options for `course grade`.
 
     Raises:
-        ValueError: If the course is not run from a clone, whose sources go into the zip.
+        ValueError: If the course is not run from a clone, whose sources go into the zip, or if `path` is
+            there and is no autograder.
     """
+    if os.path.lexists(path) and not _is_autograder(path):
+        raise ValueError(f"{path} is there already and is no autograder. Choose another name.")
     sources = _sources()
     if not sources:
         raise ValueError("Run this from a clone of the course, whose sources go into the zip.")
@@ -96,6 +101,14 @@ def autograder(path, options=()):
     files = {"setup.sh": _SETUP.encode(), "run_autograder": run.encode()}
     files |= {name: file.read_bytes() for name, file in sources.items()}
     tables.write_zip(path, files, programs=("setup.sh", "run_autograder"))
+
+
+def _is_autograder(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "run_autograder" in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def _sources():

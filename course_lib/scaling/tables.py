@@ -150,6 +150,13 @@ def _shown(raw):
     return raw if len(raw) <= SHOWN else f"{raw[:SHOWN]} ..."
 
 
+def _broken(error):
+    """What `csv` found, for who wrote the table: a quote without an end takes what follows into its value."""
+    if "field limit" in str(error):
+        return f"a value of more than {FIELD:,} characters, or a quote that is not closed"
+    return str(error)
+
+
 class Csv:
     """A comma-separated file (RFC 4180) in UTF-8 whose first row names the columns.
 
@@ -170,7 +177,7 @@ class Csv:
         except StopIteration:
             self.columns = None
         except csv.Error as error:
-            raise ValueError(f"The first line of {path} is no CSV: {error}.") from None
+            raise ValueError(f"The first line of {path} is no CSV: {_broken(error)}.") from None
         if self.columns is None:
             raise ValueError(f"{path} is empty: its first line must name the columns.")
         if not all(map(_utf8, self.columns)):
@@ -195,7 +202,7 @@ class Csv:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Row(line, reason=f"broken CSV: {error}", raw=_shown(self._lines.raw()))
+                yield Row(line, reason=f"broken CSV: {_broken(error)}", raw=_shown(self._lines.raw()))
                 continue
             if not fields:
                 continue

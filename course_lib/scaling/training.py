@@ -194,9 +194,11 @@ def read_labelled(path):
     texts, labels = [], []
     with tables.open_table(path) as table:
         for row in table:
-            label = None if row.reason else known.get(str(table.value(row, "label")))
+            given = None if row.reason else table.value(row, "label")
+            label = known.get(str(given))
             if label is None:
-                reason = row.reason or f"its `label` is none of {', '.join(known)}"
+                wrong = "it has no `label`" if given is None else f"its `label` is none of {', '.join(known)}"
+                reason = row.reason or wrong
                 raise ValueError(f"Line {row.line} of {path} cannot be used: {reason}.")
             texts.append(row.text)
             labels.append(label)

@@ -139,6 +139,9 @@ class _Tables:
         self.ours = self._read(files, "predictions", columns)
         self.baseline = self._read(files, "baseline", columns)
         self.training = self._read(files, "training", columns[:1], reading.TRAINING_ROWS)
+        names = {f"results/{name}.csv" for name in ("labels", "predictions", "baseline", "training")}
+        if names - files.sizes.keys() - files.others.keys():
+            self.problems.append("`project.save`, at the end of the notebook, writes all four.")
         for name, found in (("predictions", self.ours), ("baseline", self.baseline)):
             if found is not None and self.labels is not None and found.keys() != self.labels.keys():
                 lost, more = len(self.labels.keys() - found.keys()), len(found.keys() - self.labels.keys())
@@ -210,7 +213,7 @@ def _score(comparison, problem, results):
     shown = [f"{value:.1%}" if share else f"{value:.4g}" for value in scores.values()]
     found = f"Recomputed {name}: {shown[0]} by your model, {shown[1]} by the baseline."
     missing = [
-        f"The card's section Results does not state {text} of {who}."
+        f"The card does not state {text} of {who} under ## Results."
         for (who, value), text in zip(scores.items(), shown, strict=True)
         if not states(results, value, share)
     ]
@@ -249,12 +252,14 @@ def _size(files, results):
     found = (f"The folder model holds {many} with {total:,} bytes.",) if inside else ()
     missing = []
     if not inside:
-        missing.append("There is no folder model with what a service would load.")
+        missing.append(
+            "There is no folder model with what a service would load: `export` in the notebook writes it."
+        )
     missing += [f"{identity.printable(name, 80)} {files.others[name]}." for name in others[:3]]
     if total > MODEL_BYTES:
         missing.append(f"That is more than {MODEL_BYTES // 10**9} GB: compress it, as lessons 06 and 07 do.")
     elif inside and not states_size(results, total):
-        missing.append(f"The card's section Results does not state the size, such as {_megabytes(total)}.")
+        missing.append(f"The card does not state the size, such as {_megabytes(total)}, under ## Results.")
     return Line("size", not missing, found, tuple(missing))
 
 
@@ -267,7 +272,8 @@ def _latency(files, results):
         record = reading.record(files, "results/latency.json")
         seconds = _times(record.get("seconds"))
     except Unreadable as error:
-        return Line("latency", False, (), (str(error),))
+        maker = "`project.measure`, at the end of the notebook, writes it."
+        return Line("latency", False, (), (str(error), maker))
     names = {key: record.get(key) for key in ("machine", "yardstick")}
     missing = [
         f"results/latency.json: `{key}` must say which it was."
@@ -283,7 +289,7 @@ def _latency(files, results):
         f"That is {ratio:.3g} times as long as {yardstick}, which took turns.",
     )
     if not missing and not (states(results, middle) or states(results, ratio)):
-        missing.append(f"The card's section Results states neither {middle:.3g} ms nor {ratio:.3g} times.")
+        missing.append(f"The card states neither {middle:.3g} ms nor {ratio:.3g} times under ## Results.")
     return Line("latency", not missing, found, tuple(missing))
 
 
@@ -306,12 +312,13 @@ def _card(files):
     """The card's sections by heading, and why it cannot be read, or an empty text."""
     text, problem = _attempt(reading.text, files, "CARD.md")
     if problem:
-        return {}, problem
+        there = "CARD.md" in files.sizes or "CARD.md" in files.others
+        return {}, problem if there else f"{problem} `course capstone` with a new folder writes one to fill."
     text = re.sub(r"<!--.*?(?:-->|\Z)", " ", text, flags=re.DOTALL)  # What the template asks.
     sections, name = {}, None
     for line in text.splitlines():
         if heading := re.match(r"##[ \t]+([^#\s][^\n]{0,80})$", line.rstrip()):
-            name = heading[1].strip()
+            name = heading[1].strip().rstrip(":").capitalize()
             sections.setdefault(name, "")
         elif name is not None:
             sections[name] += f"{line}\n"

@@ -209,7 +209,10 @@ def table(files, name, columns, rows=ROWS):
     try:
         header = [each.strip() for each in next(reader, [])]
         if lacking := [column for column in columns if header.count(column) != 1]:
-            raise Unreadable(f"{name}: its first line must name the columns {', '.join(lacking)}, once each.")
+            raise Unreadable(
+                f"{name}: its first line must name the columns {', '.join(lacking)}, once each, with "
+                "commas between."
+            )
         first, last = header.index(columns[0]), header.index(columns[-1])
         for row in reader:
             if not row:
