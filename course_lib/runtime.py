@@ -173,11 +173,12 @@ def import_keras():
     with hidden_stderr():
         try:
             import keras
-        except ValueError as error:
+        except (ValueError, AssertionError) as error:  # Older ones only assert, and say nothing.
             path = keras_settings()
             if path.is_file():
+                said = str(error) or "a value in it is invalid."
                 raise KerasSettingsError(
-                    f"Keras does not accept {path}: {error}", "Correct or remove that file."
+                    f"Keras does not accept {path}: {said}", "Correct or remove that file."
                 ) from error
             raise
     return keras

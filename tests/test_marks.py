@@ -640,6 +640,7 @@ def test_nbgrader_gets_its_table_and_folders_with_those_who_are_missing(tmp_path
 
 
 def test_nbgrader_itself_hands_the_feedback_out(tmp_path):
+    pytest.importorskip("nbgrader")
     write(
         tmp_path / "c",
         {

@@ -36,9 +36,9 @@ def test_the_lower_ceiling_counts():
 
 
 def test_the_fastest_of_several_calls_counts_and_the_first_does_not():
-    waits = iter([0.2, 0.02, 0.05, 0.05])
+    waits = iter([0.2, 0.02, 0.15, 0.15])
     found = scaling.fastest({"wait": lambda: time.sleep(next(waits)), "nothing": lambda: None}, rounds=3)
-    assert 0.02 <= found["wait"] < 0.05
+    assert 0.02 <= found["wait"] < 0.15
     assert found["nothing"] < 0.01
 
 
@@ -309,6 +309,7 @@ def test_processes_that_take_too_long_are_ended(batches):
 
 
 def test_a_process_that_fails_ends_all(batches, monkeypatch):
+    pytest.importorskip("jax")
     monkeypatch.setattr(devices.sys, "executable", shutil.which("false"))
     with pytest.raises(RuntimeError, match="A process failed"):
         scaling.on_devices(*batches, devices=2, processes=2)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import functools
+import importlib.util
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ from course_lib.scaling import launch, training
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = "--batch-size 8 --epochs 40 --length 16 --layers 0 --width 8 --every 10 --wait 150 --timeout 25"
 TINY = shlex.split(TINY)
+needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="training needs JAX")
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +170,7 @@ def both(hosts, folders, table, *options, compiled=None):
             each.running.wait()
 
 
+@needs_jax
 def test_whoever_is_killed_the_rest_say_so_and_the_losses_are_those_of_one_process(
     hosts, table, tmp_path, minilm
 ):
@@ -219,6 +222,7 @@ def checkpoint(folder):
     return safetensors.numpy.load_file(folder / launch.CHECKPOINT)
 
 
+@needs_jax
 def test_one_that_stays_alone_says_so(table, tmp_path, minilm):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -288,6 +292,7 @@ def test_addresses(coordinator, found):
     assert launch.address(coordinator) == found
 
 
+@needs_jax
 def test_a_port_that_is_taken(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -298,6 +303,7 @@ def test_a_port_that_is_taken(tmp_path):
             launch.train(options)
 
 
+@needs_jax
 def test_no_resume_keeps_a_checkpoint(tmp_path):
     (tmp_path / launch.CHECKPOINT).write_bytes(b"precious")
     with pytest.raises(ValueError, match="There is a checkpoint already"):
@@ -326,6 +332,7 @@ def test_texts_that_cannot_be_used(tmp_path, rows, message):
         training.read_labelled(tmp_path / "in.csv")
 
 
+@needs_jax
 def test_an_error_of_the_working_process_is_said(tmp_path, minilm):
     (tmp_path / "in.csv").write_text("text,label\nfine,1\nbad,0\ngood,1\n")
     with pytest.raises(ValueError, match=r"2 texts are less than one batch. Choose a smaller --batch-size"):

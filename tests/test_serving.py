@@ -947,6 +947,7 @@ def test_clients_that_are_killed_in_flight_harm_nobody(running, classifier, text
 
 
 def test_the_service_keeps_to_its_schema(bundle, tmp_path):
+    pytest.importorskip("schemathesis")
     # Sizes that 413 does not forestall.
     with server(bundle, tmp_path, characters=200, texts=4, explain_characters=100) as service:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json"]

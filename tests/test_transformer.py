@@ -409,7 +409,7 @@ def test_minilm_equals_kerashub(minilm):
 @pytest.mark.skipif(not TENSORFLOW, reason="shapes do not depend on the backend, and JAX compiles for each")
 @examples
 @hypothesis.given(
-    layers=st.integers(0, 3),
+    layers=st.integers(1, 3),  # Before Keras 3.15 an input that no layer uses is an error.
     heads=st.integers(1, 3),
     depth=st.integers(1, 4),
     inner=st.integers(1, 9),

@@ -21,7 +21,7 @@ if [ ! -e .venv-colab/.ready ] || [ tests/colab-pins.txt -nt .venv-colab/.ready 
     [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
     # jupyterlab and nbval are not installed by the course there; nbval and the like are only what runs these tests.
     .venv/bin/python -m uv pip install --quiet --python "$PWD/$py" -r tests/colab-pins.txt -e . \
-        hypothesis nbval packaging pytest
+        hypothesis httpx nbval packaging pytest
     $py -m course_lib.carriers
     touch .venv-colab/.ready
 fi
