@@ -15,7 +15,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 import zipfile
 
 import numpy as np
@@ -570,20 +570,16 @@ def many(folder, faults, size, seed=0):
 
 def killed_twice(folder, output, size, *options):
     """Grades in processes of their own, of which the first two are killed on the way."""
-    for part in (size // 3, 2 * size // 3, None):
-        process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(output), *options],
+    for part in (size // 3, 2 * size // 3, size + 1):
+        process = subprocess.run(
+            [sys.executable, __file__, str(folder), str(output), *options, str(part)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             start_new_session=True,
+            timeout=600,
+            check=False,
         )
-        if part is None:
-            assert process.wait(600) == 0
-            break
-        while process.poll() is None and len(list(output.glob("submissions/*.json"))) < part:
-            time.sleep(0.005)
-        assert process.poll() is None, "the grader ended before it could be killed"
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.returncode == (0 if part > size else -signal.SIGKILL)
+        assert part > size or len(list(output.glob("submissions/*.json"))) >= part
 
 
 def check_outcomes(folder, kinds, states, points):
@@ -731,6 +727,18 @@ def test_report_needs_results(tmp_path, graded):
         report.report(graded[1])
 
 
+def killed_after(part):
+    """Kills this process when so many submissions are done, or somewhat later: it goes on meanwhile."""
+
+    def progress(done, _):
+        if done == part:
+            wait = random.random() / 20
+            threading.Timer(wait, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    return progress
+
+
 if __name__ == "__main__":  # The grader that is killed.
     (use_fakes if sys.argv[3] == "fake" else use_lesson)(setattr)
-    grade.grade([sys.argv[1]], sys.argv[2], seed=3, jobs=2, resume=True)
+    stop = killed_after(int(sys.argv[4]))
+    grade.grade([sys.argv[1]], sys.argv[2], seed=3, jobs=2, resume=True, progress=stop)

@@ -253,7 +253,7 @@ def test_the_command_says_what_is_wrong(bundle):
     assert "put the text in quotes" in str(run(str(bundle), "A", "film").exception)
     assert "put the text in quotes" in str(run(str(bundle), "film", "-b", str(bundle)).exception)
     assert "white space or tags" in str(run(str(bundle), "<br />").exception)
-    assert "is no bundle" in str(run("nowhere", "A film").exception)
+    assert "is no folder with a bundle" in str(run("nowhere", "A film").exception)
 
 
 def test_a_word_cannot_steer_the_terminal(bundle):
