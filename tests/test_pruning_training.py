@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 from course_lib import fine_tuning, pruning
+from course_lib.pruning import masks
 from course_lib.pruning.prunable import as_array
 
 pytestmark = pytest.mark.backend
@@ -522,3 +523,16 @@ def test_strip_ends_what_a_stopped_training_left():
     pruning.strip(model)
     model.train_on_batch(*data(8))
     assert zeros(model) < ASKED
+
+
+def test_new_masks_are_applied_by_what_the_first_fit_has_compiled(monkeypatch):
+    made, make = [], masks.applier
+    monkeypatch.setattr(masks, "applier", lambda variables: made.append(variables) or make(variables))
+    model = compiled()
+    callback = pruning.prune(model, polynomial(end_step=20))
+    with pytest.warns(UserWarning, match="the schedule of pruning at 20"):
+        model.fit(*data(), batch_size=8, epochs=1, verbose=0, callbacks=[callback])
+    before = zeros(model)
+    model.fit(*data(), batch_size=8, epochs=1, verbose=0, callbacks=[callback])
+    assert before < zeros(model) == ASKED
+    assert len(made) == 1

@@ -60,9 +60,9 @@ def open_run(output, found, seed, only, resume):
         for submission in found
     ]
     begun = resume and (output / "run.json").exists()
-    # What a killed run was just writing: in any of its folders, but nothing of a folder that is no run's.
-    for part in output.rglob(".*.part") if begun else output.glob(".run.json.*.part") if resume else ():
-        part.unlink()
+    if resume:  # What a killed run was just writing, in any of its folders; of what is no run's, nothing.
+        for part in output.rglob(".*.part") if begun else output.glob(".run.json.*.part"):
+            part.unlink()
     if begun:
         run = _read_json(output / "run.json")
         if run is None or not {"seed", "only", "submissions"} <= set(run):

@@ -209,7 +209,7 @@ class Pruning(keras.callbacks.Callback):
         self._masked = [each.variable for each in self.plan.weights.values()]
         self._averaged = [id(variable) in averages for variable in self._masked]
         self._masked += [averages[id(each)] for each in self._masked if id(each) in averages]
-        if [*map(id, self._masked)] != [*map(id, before)]:  # To compile it takes as long as many steps.
+        if list(map(id, self._masked)) != list(map(id, before)):  # Compiling takes as long as many steps.
             self._applier = masks.applier(self._masked)
         self._places = {}
         self._choose()
